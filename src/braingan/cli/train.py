@@ -1,0 +1,51 @@
+"""`braingan train`: a store in, a run out."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from braingan.cli import options
+
+if TYPE_CHECKING:
+    from braingan.recipe import Recipe
+
+
+def command(
+    data: Annotated[Path, typer.Option("--data", help="The store, as `braingan prepare` made it.")],
+    out: Annotated[Path, typer.Option("--out", help="The run's folder.")],
+    recipe: options.Recipe = None,
+    sets: options.Sets = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show settings and parameters; train nothing.")] = False,
+) -> None:
+    """Train a generator; the same command again goes on where it stopped."""
+    from braingan.data.store import Store
+    from braingan.folders import RunFolder
+    from braingan.recipe import compose, run_record, settle
+    from braingan.training.loop import train
+    from braingan.training.run import begin_run
+
+    store = Store.open(data)
+    settled = settle(compose(recipe, sets or []), store)
+    if dry_run:
+        _show(settled, store.side)
+        return
+    folder = RunFolder(out)
+    begin_run(folder, run_record(settled, store))
+    if not train(folder, store, settled.data.frames, settled.model, settled.training):
+        typer.echo(f"{out}: stopped; the same command goes on where it was.")
+        raise typer.Exit(1)
+    typer.echo(f"{out}: trained; next: braingan evaluate {out}")
+
+
+def _show(recipe: "Recipe", side: int) -> None:
+    from braingan.models.architecture import count_parameters
+
+    for table, settings in recipe.model_dump(mode="json").items():
+        typer.echo(f"[{table}]")
+        for name, value in settings.items():
+            typer.echo(f"{name} = {value}")
+        typer.echo("")
+    for name, network in recipe.model.build(side).items():
+        total, trainable = count_parameters(network)
+        typer.echo(f"{name}: {total:,} parameters, {trainable:,} trainable")

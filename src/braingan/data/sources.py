@@ -1,0 +1,179 @@
+"""How each kind of collection lists its scans.
+
+A source is a function from a folder to its scans, or None where the folder is not of its kind. The kinds are
+tried in the order of `SOURCES`.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from braingan.errors import InputError
+
+NIFTI_ENDINGS = (".nii", ".nii.gz")
+PICTURE_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff")
+
+
+@dataclass(frozen=True)
+class Scan:
+    """One file of a collection: a NIfTI volume (3-D, or 4-D with several frames) or one picture."""
+
+    subject: str
+    volume: str
+    """Scans of one volume are prepared together; the pictures of one subject count as a volume."""
+    path: Path
+    frames: tuple[str, ...] = ()
+    """Frame names of a 4-D file in its own order, or the one frame of a 3-D file or picture; empty: unnamed."""
+    label: str = ""
+    """A class of the source, such as a diagnosis."""
+    mask: Path | None = None
+    """The label map that belongs to the volume."""
+    position: int | None = None
+    """Slice number of a picture along the axis; volumes count their own slices."""
+
+
+@dataclass(frozen=True)
+class Collection:
+    """What a source found in a folder."""
+
+    kind: str
+    scans: list[Scan]
+    passed_over: list[tuple[str, str]] = field(default_factory=list)
+    """Files that are not read, each with the reason."""
+    facts: dict[str, str] = field(default_factory=dict)
+    """What the source says of itself: name, licence, reference."""
+    notes: list[str] = field(default_factory=list)
+    """Sentences that the store and every report repeat."""
+
+
+Source = Callable[[Path, str], Collection | None]
+
+
+def list_scans(root: Path, pattern: str) -> Collection:
+    """List the scans of a folder, sorted by volume, then position, then name.
+
+    Args:
+        root: the folder.
+        pattern: a regular expression, searched in each file's path below `root` (with `/`), with the named
+            groups `subject`, and optionally `position`, `frame` and `label`.
+
+    Raises:
+        InputError: the folder is absent or empty of anything readable, or the pattern is not usable.
+    """
+    if not root.is_dir():
+        raise InputError(f"{root} is not a folder; give a folder of NIfTI volumes or of pictures.")
+    _check_pattern(pattern)
+    for source in SOURCES.values():
+        collection = source(root, pattern)
+        if collection is not None:
+            collection.scans.sort(key=lambda s: (s.volume, s.position is None, s.position or 0, s.path.name))
+            return collection
+    endings = ", ".join(NIFTI_ENDINGS + PICTURE_ENDINGS)
+    raise InputError(f"{root} holds nothing to prepare: no dataset.json, and no file ending in {endings}.")
+
+
+def decathlon(root: Path, pattern: str) -> Collection | None:
+    """Medical Segmentation Decathlon: `dataset.json` names images, their frames and label maps."""
+    description = root / "dataset.json"
+    if not description.is_file():
+        return None
+    try:
+        content = json.loads(description.read_text(encoding="utf-8"))
+        modality = content["modality"]
+        frames = tuple(str(modality[key]) for key in sorted(modality, key=int))
+        entries: list[Any] = [*content["training"], *content.get("test", [])]
+        listed = [(e, None) if isinstance(e, str) else (e["image"], e.get("label")) for e in entries]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"{description} is not a Decathlon description ({type(error).__name__}: {error}); "
+            "it needs the keys `modality` and `training`."
+        ) from error
+    scans, absent = [], []
+    for image, mask in listed:
+        path = root / image
+        if path.is_file():
+            name = _stem(path)
+            scans.append(Scan(name, name, path, frames, mask=root / mask if mask else None))
+        else:
+            absent.append((str(image), "named in dataset.json, but not there"))
+    facts = {key: str(content[key]) for key in ("name", "licence", "license", "reference") if content.get(key)}
+    return Collection("decathlon", scans, absent, facts)
+
+
+def nifti(root: Path, pattern: str) -> Collection | None:
+    """Read any folder of NIfTI volumes, subfolders included."""
+    files = _files(root, NIFTI_ENDINGS)
+    if not files:
+        return None
+    scans, unnamed = [], 0
+    for path in files:
+        found = _parts(pattern, root, path)
+        unnamed += "subject" not in found
+        volume = path.relative_to(root).as_posix().removesuffix(".gz").removesuffix(".nii")
+        frame = (found["frame"],) if "frame" in found else ()
+        scans.append(Scan(found.get("subject", volume), volume, path, frame, found.get("label", "")))
+    pictures = [(p.relative_to(root).as_posix(), "a picture in a folder of volumes: prepare pictures apart")
+                for p in _files(root, PICTURE_ENDINGS)]  # fmt: skip
+    return Collection("nifti", scans, pictures, notes=_leak_note(unnamed, len(files)))
+
+
+def pictures(root: Path, pattern: str) -> Collection | None:
+    """Read a folder of pictures, subfolders included; where no subject is named, the folder is the label."""
+    files = _files(root, PICTURE_ENDINGS)
+    if not files:
+        return None
+    scans, unnamed = [], 0
+    for path in files:
+        found = _parts(pattern, root, path)
+        unnamed += "subject" not in found
+        relative = path.relative_to(root)
+        folder = relative.parent.as_posix() if "subject" not in found and path.parent != root else ""
+        subject = found.get("subject", relative.with_suffix("").as_posix())
+        frame = (found["frame"],) if "frame" in found else ()
+        position = int(found["position"]) if "position" in found else None
+        scans.append(Scan(subject, subject, path, frame, found.get("label", folder), position=position))
+    return Collection("pictures", scans, notes=_leak_note(unnamed, len(files)))
+
+
+SOURCES: dict[str, Source] = {"decathlon": decathlon, "nifti": nifti, "pictures": pictures}
+
+
+def _check_pattern(pattern: str) -> None:
+    try:
+        groups = set(re.compile(pattern).groupindex)
+    except re.error as error:
+        raise InputError(f"data.pattern is not a regular expression: {error}.") from error
+    if "subject" not in groups or not groups <= {"subject", "position", "frame", "label"}:
+        raise InputError(
+            "data.pattern needs the named group (?P<subject>…), and may have position, frame and label; "
+            f"it has {sorted(groups) or 'none'}."
+        )
+
+
+def _parts(pattern: str, root: Path, path: Path) -> dict[str, str]:
+    match = re.search(pattern, path.relative_to(root).as_posix())
+    found = {key: value for key, value in match.groupdict().items() if value} if match else {}
+    if "position" in found and not found["position"].isdigit():
+        raise InputError(f"data.pattern: the position of {path.name} is `{found['position']}`, not a number.")
+    return found
+
+
+def _leak_note(unnamed: int, files: int) -> list[str]:
+    if not unnamed:
+        return []
+    return [
+        f"{unnamed} of {files} files name no subject, so each counts as a subject of its own: if one person "
+        "has several, the split leaks. Name the subject by data.pattern."
+    ]
+
+
+def _files(root: Path, endings: tuple[str, ...]) -> list[Path]:
+    found = (path for path in root.rglob("*") if path.name.lower().endswith(endings))
+    return sorted(path for path in found if path.is_file() and not path.name.startswith("."))
+
+
+def _stem(path: Path) -> str:
+    return path.name.removesuffix(".gz").removesuffix(".nii")

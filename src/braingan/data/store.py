@@ -1,0 +1,133 @@
+"""Opens a store: memory-mapped slices and what is known of each.
+
+A store is read in place: images stay on the disk until a batch asks for them, and the columns are read at
+their first use.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32, Int, Shaped, UInt8
+
+from braingan.errors import InputError
+from braingan.folders import StoreFolder, read_json
+from braingan.randomness import draws
+
+FORMAT = 1
+COLUMNS = ("subject", "volume", "frame", "position", "depth", "split", "pixel_mm", "brain_fraction",
+           "lesion_area_mm2", "label")  # fmt: skip
+SPLITS = ("train", "validation", "test")
+
+
+def to_model_range(images: UInt8[np.ndarray, "..."]) -> Float32[np.ndarray, "..."]:
+    """Map grey levels 0..255 to -1..1, as generators make them."""
+    return images.astype(np.float32) * np.float32(1 / 127.5) - np.float32(1)
+
+
+def from_model_range(images: Float32[np.ndarray, "..."]) -> UInt8[np.ndarray, "..."]:
+    """Map -1..1 back to the nearest grey level 0..255."""
+    return np.clip(np.rint((images + 1) * 127.5), 0, 255).astype(np.uint8)
+
+
+@dataclass(frozen=True)
+class Store:
+    """A whole store. Slices are numbered from 0 in the order of its columns."""
+
+    folder: StoreFolder
+    description: dict[str, Any]
+
+    @classmethod
+    def open(cls, path: Path) -> "Store":
+        """Open a store.
+
+        Raises:
+            InputError: there is none, it is half made, or a newer braingan made it.
+        """
+        folder = StoreFolder(path)
+        if not folder.description.exists():
+            half = folder.parts.exists()
+            way_out = "run the same `braingan prepare` again to finish it" if half else "make one by `braingan prepare`"
+            raise InputError(f"{path} is {'a half-made' if half else 'no'} store: {way_out}.")
+        description = read_json(folder.description)
+        if description.get("format") != FORMAT:
+            raise InputError(
+                f"{path} has store format {description.get('format')}, this braingan reads {FORMAT}: "
+                "prepare it again, or install the version that made it."
+            )
+        return cls(folder, description)
+
+    @property
+    def side(self) -> int:
+        """Width and height of a slice in pixels."""
+        return int(self.description["side"])
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over all slices and columns."""
+        return str(self.description["fingerprint"])
+
+    def __len__(self) -> int:
+        return int(self.description["count"])
+
+    @cached_property
+    def columns(self) -> dict[str, Shaped[np.ndarray, " n"]]:
+        """What is known of each slice; see `COLUMNS`. Unknown numbers are NaN, or -1 for a position."""
+        with np.load(self.folder.columns, allow_pickle=False) as table:
+            return {name: table[name] for name in COLUMNS}
+
+    @cached_property
+    def _image_shards(self) -> list[UInt8[np.ndarray, "n side side"]]:
+        return [_map(self.folder.images(shard)) for shard in range(self.description["shards"])]
+
+    @cached_property
+    def _starts(self) -> Int[np.ndarray, " shards"]:
+        return np.cumsum([0] + [len(shard) for shard in self._image_shards[:-1]])
+
+    def images(self, indices: Int[np.ndarray, " n"]) -> UInt8[np.ndarray, "n side side"]:
+        """Read slices by number, in the order asked for."""
+        if len(self._image_shards) == 1:
+            return self._image_shards[0][indices]
+        shards = np.searchsorted(self._starts, indices, side="right") - 1
+        out = np.empty((len(indices), self.side, self.side), np.uint8)
+        for shard in np.unique(shards):
+            here = shards == shard
+            out[here] = self._image_shards[shard][indices[here] - self._starts[shard]]
+        return out
+
+    def select(
+        self, split: str, frames: tuple[str, ...] = (), count: int = 0, seed: int = 0
+    ) -> Int[np.ndarray, " n"]:
+        """Return the numbers of a split's slices, sorted.
+
+        Args:
+            split: `train`, `validation` or `test`.
+            frames: only these frames, whatever their case; empty for all.
+            count: a seeded subset of so many; smaller ones lie within larger ones; 0 for all.
+            seed: of the subset.
+
+        Raises:
+            InputError: a frame is not in the store, or fewer slices are there than asked for.
+        """
+        wanted = self.columns["split"] == split
+        if frames:
+            names = {str(name).lower(): str(name) for name in np.unique(self.columns["frame"])}
+            unknown = [name for name in frames if name.lower() not in names]
+            if unknown:
+                raise InputError(f"data.frames: {unknown} not in the store, which has {sorted(names.values())}.")
+            wanted &= np.isin(self.columns["frame"], [names[name.lower()] for name in frames])
+        indices = np.flatnonzero(wanted)
+        if count > len(indices):
+            raise InputError(f"{count} {split} slices were asked for, but the store has {len(indices)}: ask for fewer.")
+        if count:
+            indices = np.sort(draws(seed, f"subset of {split}").permutation(indices)[:count])
+        return indices
+
+
+def _map(path: Path) -> UInt8[np.ndarray, "n side side"]:
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} is missing or damaged: prepare the store again ({error}).") from error

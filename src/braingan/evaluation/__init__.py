@@ -1,0 +1,1 @@
+"""Generated slices against real ones, each number beside what real data scores."""

@@ -1,0 +1,47 @@
+"""How far apart two sets of features lie, in float64.
+
+Notation: rows of X (n × d) are features of real slices, rows of Y (m × d) of generated ones.
+"""
+
+import numpy as np
+from jaxtyping import Float
+
+
+def frechet_distance(x: Float[np.ndarray, "n d"], y: Float[np.ndarray, "m d"]) -> float:
+    """Return the squared Fréchet distance between Gaussians fitted to two sets (Heusel et al., 2017, equation 6).
+
+        ‖μx - μy‖² + tr Cx + tr Cy - 2 tr (Cx Cy)^½
+
+    With centred A, B, the last trace is the nuclear norm of A Bᵀ / √((n-1)(m-1)), which needs no matrix root.
+    It depends on n and m: compare only values at equal counts. Needs two rows on each side.
+    """
+    x, y = x.astype(np.float64), y.astype(np.float64)
+    a = (x - x.mean(axis=0)) / np.sqrt(len(x) - 1)
+    b = (y - y.mean(axis=0)) / np.sqrt(len(y) - 1)
+    spread = (a * a).sum() + (b * b).sum()
+    cross = _square_root_rows(a) @ _square_root_rows(b).T
+    difference = x.mean(axis=0) - y.mean(axis=0)
+    return float(difference @ difference + spread - 2 * np.linalg.svd(cross, compute_uv=False).sum())
+
+
+def _square_root_rows(a: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "k d"]:
+    """Return at most d rows R with RᵀR = AᵀA."""
+    rows, columns = a.shape
+    return np.linalg.qr(a, mode="r") if rows > columns else a
+
+
+def kernel_distance(x: Float[np.ndarray, "n d"], y: Float[np.ndarray, "m d"]) -> float:
+    """Return the unbiased squared maximum mean discrepancy (Bińkowski et al., 2018, section 4).
+
+    The kernel is (a·b/d + 1)³. All pairs are used, no random subsets; the value can be slightly negative.
+    """
+    x, y = x.astype(np.float64), y.astype(np.float64)
+    n, m = len(x), len(y)
+    k_xx, k_yy, k_xy = _cubic_kernel(x, x), _cubic_kernel(y, y), _cubic_kernel(x, y)
+    within_x = (k_xx.sum() - np.trace(k_xx)) / (n * (n - 1))
+    within_y = (k_yy.sum() - np.trace(k_yy)) / (m * (m - 1))
+    return float(within_x + within_y - 2 * k_xy.mean())
+
+
+def _cubic_kernel(a: Float[np.ndarray, "n d"], b: Float[np.ndarray, "m d"]) -> Float[np.ndarray, "n m"]:
+    return (a @ b.T / a.shape[1] + 1) ** 3

@@ -1,0 +1,20 @@
+"""The settings of an evaluation."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from braingan.settings import Settings
+
+
+class EvaluationSettings(Settings):
+    """How generated slices are compared with real ones."""
+
+    extractor: str = "efficientnet-lite2"
+    """Which features distances are measured in."""
+    count: Annotated[int, Field(ge=0)] = 0
+    """Slices compared on each side; 0 for all that the test subjects have."""
+    seeds: Annotated[int, Field(ge=1)] = 3
+    """Sets of generated slices, each from a seed of its own; a metric's value is the mean over them."""
+    neighbours: Annotated[int, Field(ge=1)] = 3
+    """The k of the k-nearest-neighbour radii of precision and recall (Kynkäänniemi et al. take 3)."""

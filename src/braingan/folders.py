@@ -1,0 +1,188 @@
+"""Names the files of a store and of a run, and writes them whole or not at all.
+
+A reader of either folder never sees half a file: each is written beside its name, flushed to the disk and
+renamed into place.
+"""
+
+import csv
+import io
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from braingan.errors import InputError
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a path to write to; on success it is flushed and takes the name `path`, on failure it is gone."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a JSON object, indented, with keys in the order given."""
+    write_bytes(path, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Raises:
+        InputError: the file is missing, unreadable, or holds no JSON object.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise InputError(f"{path} is damaged, it holds no JSON: {error}.") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path} is damaged: a JSON object was expected.")
+    return content
+
+
+def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a table with a header line."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    write_bytes(path, text.getvalue().encode())
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    """Read a table with a header line; an absent file is an empty table."""
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+@dataclass(frozen=True)
+class StoreFolder:
+    """The files of a store: prepared slices and their columns."""
+
+    root: Path
+
+    def images(self, shard: int) -> Path:
+        """Shard of the slices, uint8 `[n, side, side]`."""
+        return self.root / f"images-{shard:05d}.npy"
+
+    def masks(self, shard: int) -> Path:
+        """Shard of the label maps, uint8 `[n, side, side]`; only where the source has some."""
+        return self.root / f"masks-{shard:05d}.npy"
+
+    @property
+    def columns(self) -> Path:
+        """What is known of each slice, one array a column."""
+        return self.root / "slices.npz"
+
+    @property
+    def table(self) -> Path:
+        """The columns for people."""
+        return self.root / "slices.csv"
+
+    @property
+    def discarded(self) -> Path:
+        """What was left out: file, slice, reason."""
+        return self.root / "discarded.csv"
+
+    @property
+    def description(self) -> Path:
+        """Written last: it marks the store as whole."""
+        return self.root / "store.json"
+
+    @property
+    def parts(self) -> Path:
+        """One file a volume, while the store is being made."""
+        return self.root / "parts"
+
+    @property
+    def derived(self) -> Path:
+        """What can be computed again from the store, such as features."""
+        return self.root / "derived"
+
+
+@dataclass(frozen=True)
+class SnapshotFolder:
+    """One state of a run's networks."""
+
+    root: Path
+
+    @property
+    def images_seen(self) -> int:
+        """Training images that the networks had seen."""
+        return int(self.root.name)
+
+    def weights(self, network: str) -> Path:
+        """Weights of one network; the generator's are the averaged ones."""
+        return self.root / f"{network}.safetensors"
+
+    @property
+    def metrics(self) -> Path:
+        """What the evaluation measured."""
+        return self.root / "metrics.json"
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The files of a run: one training and all that came of it."""
+
+    root: Path
+
+    @property
+    def config(self) -> Path:
+        """The resolved recipe and the store's fingerprint."""
+        return self.root / "config.json"
+
+    @property
+    def log(self) -> Path:
+        """A row per epoch."""
+        return self.root / "log.csv"
+
+    @property
+    def events(self) -> Path:
+        """What happened besides training: started, continued, stopped."""
+        return self.root / "events.csv"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The last two states from which training can go on."""
+        return self.root / "checkpoints"
+
+    @property
+    def samples(self) -> Path:
+        """A grid per epoch, all from the same latents."""
+        return self.root / "samples"
+
+    @property
+    def report(self) -> Path:
+        """The report, one self-contained page."""
+        return self.root / "report.html"
+
+    def snapshot(self, images_seen: int) -> SnapshotFolder:
+        """The snapshot taken after so many training images."""
+        return SnapshotFolder(self.root / "snapshots" / str(images_seen))
+
+    def snapshots(self) -> list[SnapshotFolder]:
+        """All whole snapshots, by images seen."""
+        found = (self.root / "snapshots").glob("*/generator.safetensors")
+        return sorted((SnapshotFolder(path.parent) for path in found), key=lambda s: s.images_seen)

@@ -1,0 +1,74 @@
+"""What every architecture gives: its settings, its networks, and slices from latents."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from braingan.settings import Settings
+
+
+class Architecture(Settings, ABC):
+    """An architecture's own settings, from which its networks are built. Subclasses are final."""
+
+    name: str
+    """Which architecture."""
+
+    @property
+    @abstractmethod
+    def latent_size(self) -> int:
+        """Numbers in a latent, standard normal."""
+
+    @abstractmethod
+    def build(self, side: int) -> nn.ModuleDict:
+        """Build the freshly initialised networks by name; `generator` is one of them.
+
+        Args:
+            side: width and height of a slice in pixels.
+
+        Raises:
+            InputError: the architecture does not make slices of that side.
+        """
+
+    def sample(self, generator: nn.Module, latents: Float[Tensor, "n latent"]) -> Float[Tensor, "n 1 side side"]:
+        """Make slices in -1..1, without gradients. Iterative architectures take several steps here."""
+        with torch.no_grad():
+            return generator(latents).float()
+
+
+@dataclass(frozen=True)
+class LayerRow:
+    """One row of a network's layer table."""
+
+    layer: str
+    shape: tuple[int, ...]
+    """Of the output for one slice: units, or height, width, channels."""
+    parameters: int
+    """Total, moving averages included, as Keras counts."""
+    trainable: int
+
+
+def count_parameters(network: nn.Module) -> tuple[int, int]:
+    """Return the number of total parameters (with moving averages, as Keras counts) and of trainable ones."""
+    trainable = sum(p.numel() for p in network.parameters() if p.requires_grad)
+    frozen = sum(p.numel() for p in network.parameters() if not p.requires_grad)
+    return trainable + frozen + sum(buffer.numel() for buffer in network.buffers()), trainable
+
+
+def layer_table(network: nn.Sequential, one_input: Float[Tensor, "1 ..."]) -> list[LayerRow]:
+    """Return a row per layer, its shape taken from a real pass; activations without a row in Keras are left out."""
+    rows, values = [], one_input
+    was_training = network.training
+    network.eval()
+    with torch.no_grad():
+        for layer in network:
+            values = layer(values)
+            if isinstance(layer, nn.Tanh):
+                continue
+            shape = tuple(values.shape[1:])
+            shape = (*shape[1:], shape[0]) if len(shape) == 3 else shape
+            rows.append(LayerRow(type(layer).__name__, shape, *count_parameters(layer)))
+    network.train(was_training)
+    return rows

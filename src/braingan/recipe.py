@@ -1,0 +1,76 @@
+"""Composes the settings that each stage owns into one recipe.
+
+A recipe is a TOML file with the tables `[data]`, `[model]`, `[training]` and `[evaluation]`; `--set a.b=c` goes
+over it; what is left out has its default. The resolved record stands in the run.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, SerializeAsAny
+
+from braingan.data.prepare import DataSettings
+from braingan.data.store import Store
+from braingan.errors import InputError
+from braingan.evaluation.settings import EvaluationSettings
+from braingan.models import parse_model
+from braingan.models.architecture import Architecture
+from braingan.settings import Settings, apply_sets, parse, read_toml
+from braingan.training.settings import TrainingSettings, identity
+
+DEFAULT_MODEL = "thesis7"
+
+
+def _model(value: Any) -> Any:
+    return parse_model({"name": DEFAULT_MODEL} | dict(value)) if isinstance(value, Mapping) else value
+
+
+class Recipe(Settings):
+    """Everything that a run depends on, but for the scans themselves."""
+
+    data: DataSettings = DataSettings()
+    model: Annotated[SerializeAsAny[Architecture], BeforeValidator(_model)] = parse_model({"name": DEFAULT_MODEL})
+    training: TrainingSettings = TrainingSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
+
+
+def compose(file: Path | None, sets: Iterable[str]) -> Recipe:
+    """Read a recipe file, if there is one, with `--set` assignments over it.
+
+    Raises:
+        InputError: a name is unknown or a value not allowed.
+    """
+    return parse(Recipe, apply_sets(read_toml(file) if file else {}, sets))
+
+
+def settle(recipe: Recipe, store: Store) -> Recipe:
+    """Fit a recipe to a store: its data settings become the store's, but for the frames chosen from it.
+
+    Raises:
+        InputError: the recipe states a data setting that the store was not prepared with.
+    """
+    prepared = parse(DataSettings, store.description["settings"])
+    for name in recipe.data.model_fields_set - {"frames"}:
+        wanted, there = getattr(recipe.data, name), getattr(prepared, name)
+        if wanted != there:
+            raise InputError(
+                f"data.{name} is {wanted} in the recipe, but {store.folder.root} was prepared with {there}: "
+                "leave it out, or prepare another store."
+            )
+    data = prepared.model_copy(update={"frames": recipe.data.frames})
+    return recipe.model_copy(update={"data": data})
+
+
+def run_record(recipe: Recipe, store: Store) -> dict[str, Any]:
+    """Return what a run's `config.json` says, its identity included; the recipe must be settled."""
+    return {
+        "identity": {
+            "store": store.fingerprint,
+            "frames": list(recipe.data.frames),
+            "model": recipe.model.model_dump(mode="json"),
+            "training": identity(recipe.training),
+        },
+        "recipe": recipe.model_dump(mode="json"),
+        "store": str(store.folder.root.resolve()),
+    }

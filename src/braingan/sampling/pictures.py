@@ -1,0 +1,32 @@
+"""Generated slices as picture files. Every file says of itself that it is synthetic."""
+
+from pathlib import Path
+
+from braingan.errors import InputError
+from braingan.folders import write_csv
+from braingan.sampling.generator import TrainedGenerator
+from braingan.training.run import mosaic, write_synthetic_png
+
+SHEET = 64
+
+
+def write_pictures(generator: TrainedGenerator, out: Path, count: int, seed: int) -> None:
+    """Write slices 0 to `count` of a seed as `<number>.png`, `sheet.png` of the first 64, and `slices.csv`.
+
+    Raises:
+        InputError: `out` holds something else.
+    """
+    table = out / "slices.csv"
+    if out.exists() and any(out.iterdir()) and not table.exists():
+        raise InputError(f"{out} is not empty: choose another --out.")
+    write_csv(table, ("file", "seed", "number"), ((f"{n:06d}.png", seed, n) for n in range(count)))
+    for stale in out.glob("[0-9]*.png"):
+        stale.unlink()
+    written = 0
+    for batch in generator.slices(seed, count):
+        for image in batch:
+            note = f"{generator.model.name}, seed {seed}, number {written}"
+            write_synthetic_png(out / f"{written:06d}.png", image, note)
+            written += 1
+    shown = min(count, SHEET)
+    write_synthetic_png(out / "sheet.png", mosaic(generator.sample(shown, seed), 8), f"seed {seed}, first {shown}")

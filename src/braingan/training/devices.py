@@ -1,0 +1,62 @@
+"""Where a training runs, and in which precision."""
+
+import os
+import platform
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+
+@dataclass(frozen=True)
+class Device:
+    """A device with its precision and threads settled."""
+
+    device: torch.device
+    precision: str
+    threads: int
+
+    @classmethod
+    def choose(cls, precision: str = "auto", threads: int = 0) -> "Device":
+        """Take a CUDA device where there is one, else the CPU; set the number of CPU threads."""
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        threads = threads or len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1))
+        torch.set_num_threads(threads)
+        if precision == "auto":
+            precision = "bf16" if _multiplies_bf16(device) else "float32"
+        return cls(device, precision, threads)
+
+    @property
+    def autocast(self) -> Callable[[], AbstractContextManager[object]]:
+        """Make a context for one forward pass; autocast keeps its bf16 weights for the length of a block."""
+        if self.precision == "float32":
+            return nullcontext
+        return lambda: torch.autocast(self.device.type, torch.bfloat16)
+
+    def describe(self) -> dict[str, str | int]:
+        """Return what results depend on, for the record."""
+        name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else cpu_name()
+        return {
+            "device": name, "precision": self.precision, "threads": self.threads,
+            "torch": torch.__version__, "python": platform.python_version(),
+        }  # fmt: skip
+
+
+def cpu_name() -> str:
+    """Return the processor's name and how many of its cores this process may use."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{_cpuinfo('model name') or platform.machine()}, {cores} cores"
+
+
+def _cpuinfo(key: str) -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(key)), "")
+
+
+def _multiplies_bf16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return any(flag in _cpuinfo("flags").split() for flag in ("avx512_bf16", "amx_bf16"))

@@ -1,0 +1,95 @@
+"""What the players minimise, in the notation of Goodfellow et al., Generative Adversarial Nets, 2014.
+
+The discriminator gives a logit l = D(x); its probability that a slice is real is σ(l). Every loss is computed
+from logits:
+
+    -log σ(l) = softplus(-l)        -log(1 - σ(l)) = softplus(l)
+
+The discriminator's loss is the sum over real and generated slices (2 ln 2 where it can't tell), as Keras users
+write it. Both players are updated in each step from one forward pass of the generator, each by gradients at the
+weights before the step.
+"""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+class Losses(NamedTuple):
+    """What each player minimises."""
+
+    discriminator: Float[Tensor, ""]
+    generator: Float[Tensor, ""]
+
+
+Logits = Float[Tensor, "n 1"]
+
+
+def non_saturating(real: Logits, fake: Logits) -> Losses:
+    """Binary cross-entropy; the generator maximises log σ(D(G(z))) (section 3 of the paper)."""
+    return Losses(F.softplus(-real).mean() + F.softplus(fake).mean(), F.softplus(-fake).mean())
+
+
+def minimax(real: Logits, fake: Logits) -> Losses:
+    """The literal zero-sum game (equation 1 of the paper): the generator's loss is minus the discriminator's."""
+    loss = F.softplus(-real).mean() + F.softplus(fake).mean()
+    return Losses(loss, -loss)
+
+
+@dataclass(frozen=True)
+class Adversarial:
+    """A generator against a discriminator."""
+
+    losses: Callable[[Logits, Logits], Losses]
+    networks = ("generator", "discriminator")
+
+    def gradients(
+        self,
+        networks: nn.ModuleDict,
+        real: Float[Tensor, "n 1 side side"],
+        latents: Float[Tensor, "n latent"],
+        autocast: Callable[[], AbstractContextManager[object]],
+    ) -> dict[str, Tensor]:
+        """Set every parameter's gradient for one step, and return what the log averages.
+
+        Each forward pass has an autocast block of its own, and each half of the discriminator's batch is
+        normalised by itself.
+
+        Returns:
+            scalars: the losses, and the mean probability "real" of real and of generated slices.
+        """
+        generator, discriminator = networks["generator"], networks["discriminator"]
+        with autocast():
+            fake = generator(latents)
+        with autocast():
+            on_real = discriminator(real)
+        with autocast():
+            on_fake = discriminator(fake)
+        on_real, on_fake = on_real.float(), on_fake.float()
+        losses = self.losses(on_real, on_fake)
+        _set_gradients(discriminator, losses.discriminator, keep=True)
+        _set_gradients(generator, losses.generator, keep=False)
+        return {
+            "discriminator_loss": losses.discriminator.detach(),
+            "generator_loss": losses.generator.detach(),
+            "real_probability": on_real.detach().sigmoid().mean(),
+            "fake_probability": on_fake.detach().sigmoid().mean(),
+        }
+
+
+def _set_gradients(network: nn.Module, loss: Float[Tensor, ""], keep: bool) -> None:
+    parameters = list(network.parameters())
+    for parameter, gradient in zip(parameters, torch.autograd.grad(loss, parameters, retain_graph=keep), strict=True):
+        parameter.grad = gradient
+
+
+OBJECTIVES: dict[str, Adversarial] = {
+    "non_saturating": Adversarial(non_saturating),
+    "minimax": Adversarial(minimax),
+}

@@ -1,0 +1,104 @@
+"""The run's folder: what it is, so that a training never goes on as another, and its logs."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from braingan.errors import InputError
+from braingan.folders import RunFolder, read_csv, read_json, replacing, write_csv, write_json
+
+FORMAT = 1
+LOG_COLUMNS = ("epoch", "images", "discriminator_loss", "generator_loss", "real_probability", "fake_probability",
+               "seconds", "images_per_second")  # fmt: skip
+
+
+def begin_run(folder: RunFolder, config: dict[str, Any]) -> None:
+    """Start a run's folder, or make sure that it belongs to the same training.
+
+    Args:
+        folder: the run's.
+        config: its record; `config["identity"]` must be what an earlier one was.
+
+    Raises:
+        InputError: the folder belongs to another training (what differs is named), or is no run's.
+    """
+    config = {"format": FORMAT, **config}
+    if folder.config.exists():
+        earlier = read_config(folder)
+        if differing := _differences(earlier["identity"], config["identity"]):
+            raise InputError(
+                f"{folder.root} is the run of another training ({'; '.join(differing)}): choose another --out."
+            )
+    elif folder.root.exists() and any(folder.root.iterdir()):
+        raise InputError(f"{folder.root} is not empty and no run: choose another --out.")
+    write_json(folder.config, config)
+
+
+def read_config(folder: RunFolder) -> dict[str, Any]:
+    """Read a run's record.
+
+    Raises:
+        InputError: there is none, or a newer braingan wrote it.
+    """
+    if not folder.config.exists():
+        raise InputError(f"{folder.root} is no run: it has no config.json. Make one by `braingan train`.")
+    config = read_json(folder.config)
+    if config.get("format") != FORMAT:
+        raise InputError(f"{folder.config} has format {config.get('format')}, this braingan reads {FORMAT}.")
+    return config
+
+
+def identity_hash(identity: dict[str, Any]) -> str:
+    """Return a short name for what makes a run the one it is."""
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _differences(earlier: dict[str, Any], now: dict[str, Any], above: str = "") -> list[str]:
+    found = []
+    for key in sorted(earlier.keys() | now.keys()):
+        old, new = earlier.get(key), now.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            found += _differences(old, new, f"{above}{key}.")
+        elif old != new:
+            found.append(f"{above}{key}: {old} there, {new} now")
+    return found
+
+
+def add_event(folder: RunFolder, images_seen: int, event: str) -> None:
+    """Add a line to what happened besides training."""
+    rows = [(row["images"], row["event"]) for row in read_csv(folder.events)]
+    write_csv(folder.events, ("images", "event"), [*rows, (images_seen, event)])
+
+
+def read_log(folder: RunFolder, images_seen: int | None = None) -> list[dict[str, str]]:
+    """Read the rows of a run's log, up to so many images seen."""
+    rows = read_csv(folder.log)
+    return [row for row in rows if images_seen is None or int(row["images"]) <= images_seen]
+
+
+def write_log(folder: RunFolder, rows: list[dict[str, str]]) -> None:
+    """Write all rows of a run's log."""
+    write_csv(folder.log, LOG_COLUMNS, [[row[name] for name in LOG_COLUMNS] for row in rows])
+
+
+def mosaic(images: UInt8[np.ndarray, "n side side"], columns: int) -> UInt8[np.ndarray, "height width"]:
+    """Lay slices out in rows, in order."""
+    count, side, _ = images.shape
+    rows = -(-count // columns)
+    sheet = np.zeros((rows * columns, side, side), np.uint8)
+    sheet[:count] = images
+    return sheet.reshape(rows, columns, side, side).swapaxes(1, 2).reshape(rows * side, columns * side)
+
+
+def write_synthetic_png(path: Path, pixels: UInt8[np.ndarray, "height width"], note: str) -> None:
+    """Write generated slices as a PNG that says of itself that they are synthetic."""
+    info = PngInfo()
+    info.add_text("Description", f"synthetic brain MRI, made by braingan: {note}")
+    with replacing(path) as temporary:
+        Image.fromarray(pixels).save(temporary, format="PNG", pnginfo=info)

@@ -1,0 +1,47 @@
+"""The settings of a training."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from braingan.settings import Settings
+
+
+class TrainingSettings(Settings):
+    """How the networks are trained. The length of a training is no part of its identity: see `LENGTH`."""
+
+    samples: Annotated[int, Field(ge=0)] = 0
+    """Training slices used, a seeded subset; smaller ones lie within larger ones; 0 for all."""
+    epochs: Annotated[int, Field(ge=1)] = 50
+    """Length in passes over the training slices."""
+    minutes: Annotated[float, Field(ge=0)] = 0
+    """Length in minutes of wall-clock time, where that comes first; 0 for no limit."""
+    snapshots: tuple[int, ...] = ()
+    """Epochs after which a snapshot of both players is kept; the last is always kept."""
+    objective: Literal["non_saturating", "minimax"] = "non_saturating"
+    """What the players minimise."""
+    batch_size: Annotated[int, Field(ge=1)] = 64
+    """Slices a step."""
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-4
+    """Adam's, of both players."""
+    betas: tuple[float, float] = (0.9, 0.999)
+    """Adam's decay rates of the gradient's mean and square; these are Keras's defaults."""
+    averaging_images: Annotated[float, Field(ge=0)] = 10_000
+    """Half-life, in training images, of the averaged weights that slices are made with; at most a twentieth
+    of the images seen so far, so that early weights are soon forgotten (Karras et al., 2024, section 3)."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Initial weights, order of slices, latents, the subset of `samples`."""
+    precision: Literal["float32", "bf16", "auto"] = "auto"
+    """`auto`: bf16 with float32 weights where the processor multiplies bf16, else float32."""
+    threads: Annotated[int, Field(ge=0)] = 0
+    """CPU threads; 0 for all cores. Another number gives other rounding."""
+    checkpoint_seconds: Annotated[float, Field(gt=0)] = 120
+    """Time between checkpoints."""
+
+
+LENGTH = ("epochs", "minutes", "snapshots", "threads", "checkpoint_seconds")
+
+
+def identity(settings: TrainingSettings) -> dict[str, Any]:
+    """Return the settings that make a training the one it is: all but its length and where it runs."""
+    return settings.model_dump(mode="json", exclude=set(LENGTH))
