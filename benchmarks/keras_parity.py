@@ -21,39 +21,46 @@ BATCH = 4
 sys.path.insert(0, str(ROOT / "tests" / "models"))
 
 
-def build(name, layers, inputs):
-    """Build a network from its table of layers, in Keras's own words."""
+def layer(kind, output, stride, activation):
+    """Make a Keras layer by its name in the table and its output's shape."""
+    import keras
+
+    make = {
+        "Dense": lambda: keras.layers.Dense(output[0], use_bias=output == (1,)),
+        "LeakyReLU": lambda: keras.layers.LeakyReLU(negative_slope=0.01),
+        "Reshape": lambda: keras.layers.Reshape(output),
+        "Flatten": keras.layers.Flatten,
+        "BatchNormalization": keras.layers.BatchNormalization,
+        "Conv2D": lambda: keras.layers.Conv2D(output[2], 5, strides=2, padding="same"),
+        "Conv2DTranspose": lambda: keras.layers.Conv2DTranspose(
+            output[2], 5, strides=stride, padding="same", activation=activation
+        ),
+    }
+    return make[kind]()
+
+
+def build(name, rows, inputs):
+    """Build a network from its table of layers, with weights from the formula."""
     import formula
     import keras
 
-    last = [row[0] for row in layers].count("Conv2DTranspose")
     network, shape = keras.Sequential([keras.Input(inputs)]), inputs
-    for kind, output, _ in layers:
+    for number, (kind, output, _) in enumerate(rows):
         output = tuple(output)
-        stride = output[0] // shape[0] if kind == "Conv2DTranspose" else 2
-        last -= kind == "Conv2DTranspose"
-        network.add({
-            "Dense": lambda: keras.layers.Dense(output[0], use_bias=output == (1,)),
-            "LeakyReLU": lambda: keras.layers.LeakyReLU(negative_slope=0.01),
-            "Reshape": lambda: keras.layers.Reshape(output),
-            "Flatten": lambda: keras.layers.Flatten(),
-            "BatchNormalization": lambda: keras.layers.BatchNormalization(),
-            "Conv2D": lambda: keras.layers.Conv2D(output[2], 5, strides=2, padding="same"),
-            "Conv2DTranspose": lambda: keras.layers.Conv2DTranspose(
-                output[2], 5, strides=stride, padding="same", activation=None if last else "tanh"),
-        }[kind]())  # fmt: skip
+        last = number == len(rows) - 1
+        network.add(layer(kind, output, output[0] // shape[0] or 1, "tanh" if last else None))
         assert network.layers[-1].output.shape[1:] == output, (name, kind, output)
         shape = output
-    for number, layer in enumerate(network.layers):
-        for variable in layer.weights:
+    for number, made in enumerate(network.layers):
+        for variable in made.weights:
             variable.assign(formula.weights(name, number, variable.name, tuple(variable.shape)))
     return network
 
 
 def named(network):
     """Yield `number/variable` with each trainable variable."""
-    for number, layer in enumerate(network.layers):
-        for variable in layer.trainable_weights:
+    for number, made in enumerate(network.layers):
+        for variable in made.trainable_weights:
             yield f"{number}/{variable.name}", variable
 
 
@@ -83,11 +90,13 @@ def record():
             for key, variable in named(network):
                 gradient = tape.gradient(loss, variable.value)
                 found[f"{name}/{player}/gradient/{key}"] = formula.probe(gradient)
-            for number, layer in enumerate(network.layers):
-                for variable in layer.non_trainable_weights:
+            for number, made in enumerate(network.layers):
+                for variable in made.non_trainable_weights:
                     found[f"{name}/{player}/moving/{number}/{variable.name}"] = variable.numpy()
         print(name, found[f"{name}/losses"], flush=True)
-    np.savez_compressed(FIXTURE, versions=np.array([f"tensorflow {tf.__version__}", f"keras {keras.__version__}"]), **found)
+    np.savez_compressed(
+        FIXTURE, versions=np.array([f"tensorflow {tf.__version__}", f"keras {keras.__version__}"]), **found
+    )
     print(f"{FIXTURE.relative_to(ROOT)}: {len(found)} arrays, {FIXTURE.stat().st_size} bytes")
 
 

@@ -12,7 +12,12 @@ def command(
     source: Annotated[Path, typer.Argument(help="A Decathlon task, a folder of NIfTI volumes, or one of pictures.")],
     out: Annotated[Path, typer.Option("--out", help="The store's folder.")],
     size: Annotated[int | None, typer.Option(help="Width and height of a slice in pixels. [default: 112]")] = None,
-    slices: Annotated[str | None, typer.Option(help="60:100 by number, 60:100/155 in proportion, 0.4:0.6 by share of depth, all. [default: 60:100/155]")] = None,
+    slices: Annotated[
+        str | None,
+        typer.Option(
+            help="60:100 by number, 60:100/155 in proportion, 0.4:0.6 by share of depth, all. [default: 60:100/155]"
+        ),
+    ] = None,
     axis: Annotated[str | None, typer.Option(help="axial, coronal or sagittal. [default: axial]")] = None,
     frames: Annotated[str | None, typer.Option(help="Frames to take, such as FLAIR,T1w. [default: all]")] = None,
     recipe: options.Recipe = None,
@@ -27,7 +32,7 @@ def command(
     from braingan.recipe import compose
 
     named = {"size": size, "axis": axis, "slices": slices}
-    assignments = [f'data.{name}={value if name == "size" else f"{value!r}"}' for name, value in named.items() if value]
+    assignments = [f"data.{name}={value if name == 'size' else f'{value!r}'}" for name, value in named.items() if value]
     if frames:
         assignments.append(f"data.frames={[name.strip() for name in frames.split(',')]}")
     store = prepare(source, out, compose(recipe, [*(sets or []), *assignments]).data, on or default_place())

@@ -179,7 +179,7 @@ def make_part(scans: list[Scan], settings: DataSettings, source: Path, folder: S
                 _add_picture(part, scan, name, depth, settings)
         except UnreadableError as reason:
             part.discarded.append((name, "", str(reason)))
-    arrays: dict[str, Shaped[np.ndarray, "..."]] = {
+    arrays: dict[str, Shaped[np.ndarray, ...]] = {
         "images": np.asarray(part.images, np.uint8),
         "masks": np.asarray(part.masks, np.uint8),
         "discarded": np.asarray(part.discarded, np.str_).reshape(-1, 3),
@@ -197,7 +197,9 @@ def _add_volume(part: Part, scan: Scan, name: str, settings: DataSettings) -> No
         raise UnreadableError(f"{len(names)} frames are named ({', '.join(names)}), but it has {count}")
     taken = [n for n in names if not settings.frames or n.lower() in {f.lower() for f in settings.frames}]
     if not taken:
-        raise UnreadableError(f"none of the frames {', '.join(settings.frames)}: it has {', '.join(names) or 'one, unnamed'}")
+        raise UnreadableError(
+            f"none of the frames {', '.join(settings.frames)}: it has {', '.join(names) or 'one, unnamed'}"
+        )
     spacing = cut_spacing(volume.spacing, settings.axis)
     whole_mask = _read_mask(scan, volume, part) if scan.mask else None
     for frame in taken:

@@ -101,9 +101,7 @@ def grey_scale(voxels: Shaped[np.ndarray, "..."], percentiles: tuple[float, floa
     return GreyScale(background, black, high, threshold)
 
 
-def to_grey(
-    values: Shaped[np.ndarray, "n rows columns"], scale: GreyScale
-) -> Float32[np.ndarray, "n rows columns"]:
+def to_grey(values: Shaped[np.ndarray, "n rows columns"], scale: GreyScale) -> Float32[np.ndarray, "n rows columns"]:
     """Map intensities to 0..255, not yet clipped: clipping before resampling would dull edges."""
     grey = (values.astype(np.float32) - scale.black) * (255 / (scale.white - scale.black))
     if scale.black < scale.background:
@@ -124,7 +122,7 @@ def resample(
     down = _resampling_matrix(rows, spacing[0], edge, side)
     across = _resampling_matrix(columns, spacing[1], edge, side)
     grey = down @ slices @ across.T
-    return np.clip(np.rint(grey), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(grey), 0, 255), np.uint8)
 
 
 def resample_labels(
@@ -158,7 +156,7 @@ def _resampling_matrix(count: int, spacing: float, edge: float, side: int) -> Fl
     centres = _centres(count, spacing, edge, side)
     stretch = max(edge / side / spacing, 1.0)
     weights = _cubic((np.arange(count) + 0.5 - centres[:, None]) / stretch)
-    inside = (centres >= 0) & (centres <= count)
+    inside = (centres >= 0) & (centres < count)
     total = np.where(inside, weights.sum(axis=1), np.inf)
     return (weights / total[:, None]).astype(np.float32)
 

@@ -84,12 +84,10 @@ class Store:
 
     @cached_property
     def _starts(self) -> Int[np.ndarray, " shards"]:
-        return np.cumsum([0] + [len(shard) for shard in self._image_shards[:-1]])
+        return np.asarray(np.cumsum([0] + [len(shard) for shard in self._image_shards[:-1]]))
 
     def images(self, indices: Int[np.ndarray, " n"]) -> UInt8[np.ndarray, "n side side"]:
         """Read slices by number, in the order asked for."""
-        if len(self._image_shards) == 1:
-            return self._image_shards[0][indices]
         shards = np.searchsorted(self._starts, indices, side="right") - 1
         out = np.empty((len(indices), self.side, self.side), np.uint8)
         for shard in np.unique(shards):
@@ -97,9 +95,7 @@ class Store:
             out[here] = self._image_shards[shard][indices[here] - self._starts[shard]]
         return out
 
-    def select(
-        self, split: str, frames: tuple[str, ...] = (), count: int = 0, seed: int = 0
-    ) -> Int[np.ndarray, " n"]:
+    def select(self, split: str, frames: tuple[str, ...] = (), count: int = 0, seed: int = 0) -> Int[np.ndarray, " n"]:
         """Return the numbers of a split's slices, sorted.
 
         Args:
@@ -129,5 +125,5 @@ class Store:
 def _map(path: Path) -> UInt8[np.ndarray, "n side side"]:
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError) as error:
         raise InputError(f"{path} is missing or damaged: prepare the store again ({error}).") from error

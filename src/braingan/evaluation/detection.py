@@ -14,8 +14,11 @@ Confusion = dict[str, dict[str, int]]
 
 def probabilities(discriminator: nn.Module, images: UInt8[np.ndarray, "n side side"]) -> Float[np.ndarray, " n"]:
     """Return a run's own discriminator's probability that each slice is real."""
-    slices = torch.from_numpy(to_model_range(images)[:, None])
-    return torch.cat([probability_real(discriminator, batch) for batch in slices.split(BATCH)]).double().numpy()
+    found = []
+    for start in range(0, len(images), BATCH):
+        slices = torch.from_numpy(to_model_range(images[start : start + BATCH])[:, None])
+        found.append(probability_real(discriminator, slices).double().numpy())
+    return np.concatenate(found)
 
 
 def confusion(real: Float[np.ndarray, " n"], generated: Float[np.ndarray, " m"]) -> Confusion:

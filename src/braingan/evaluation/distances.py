@@ -27,7 +27,7 @@ def frechet_distance(x: Float[np.ndarray, "n d"], y: Float[np.ndarray, "m d"]) -
 def _square_root_rows(a: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "k d"]:
     """Return at most d rows R with RᵀR = AᵀA."""
     rows, columns = a.shape
-    return np.linalg.qr(a, mode="r") if rows > columns else a
+    return np.asarray(np.linalg.qr(a, mode="r")) if rows > columns else a
 
 
 def kernel_distance(x: Float[np.ndarray, "n d"], y: Float[np.ndarray, "m d"]) -> float:
@@ -44,4 +44,5 @@ def kernel_distance(x: Float[np.ndarray, "n d"], y: Float[np.ndarray, "m d"]) ->
 
 
 def _cubic_kernel(a: Float[np.ndarray, "n d"], b: Float[np.ndarray, "m d"]) -> Float[np.ndarray, "n m"]:
-    return (a @ b.T / a.shape[1] + 1) ** 3
+    kernel: Float[np.ndarray, "n m"] = (a @ b.T / a.shape[1] + 1) ** 3
+    return kernel

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Int
 
 from braingan import __version__
 from braingan.data.store import Store
@@ -77,19 +78,26 @@ def evaluate(folder: RunFolder, data: Path | None = None, split: str = "test") -
     torch.set_num_threads(config["recipe"]["training"]["threads"] or torch.get_num_threads())
     extractor = open_extractor(settings.extractor)
     sets = [SliceSet.generated(generator.sample(count, seed)) for seed in range(settings.seeds)]
+    by_discriminator = [
+        probabilities(generator.networks["discriminator"], images) for images in (real.images, sets[0].images)
+    ]
     found = {
         "format": FORMAT,
         "protocol": {
-            "split": split, "count": count, "subjects": len(np.unique(real.subjects)),
-            "training_subjects": len(np.unique(training.subjects)), "generation_seeds": settings.seeds,
-            "neighbours": settings.neighbours, "extractor": extractor.description, "store": store.fingerprint,
-            "snapshot": generator.snapshot.images_seen, "braingan": __version__,
+            "split": split,
+            "count": count,
+            "subjects": len(np.unique(real.subjects)),
+            "training_subjects": len(np.unique(training.subjects)),
+            "generation_seeds": settings.seeds,
+            "neighbours": settings.neighbours,
+            "extractor": extractor.description,
+            "store": store.fingerprint,
+            "snapshot": generator.snapshot.images_seen,
+            "braingan": __version__,
         },
-        "metrics": {name: _measure(metric, real, training, sets, extractor, settings) for name, metric in METRICS.items()},
-        "confusion": confusion(*(
-            probabilities(generator.networks["discriminator"], images) for images in (real.images, sets[0].images)
-        )),
-    }  # fmt: skip
+        "metrics": {name: _measure(m, real, training, sets, extractor, settings) for name, m in METRICS.items()},
+        "confusion": confusion(*by_discriminator),
+    }
     path = generator.snapshot.metrics
     write_json(path if split == "test" else path.with_name(f"metrics-{split}.json"), found)
     return found
@@ -124,9 +132,9 @@ def _count(settings: EvaluationSettings, held_out: int, trained_on: int, split: 
     return settings.count or available
 
 
-def _spread(indices: "np.ndarray[Any, Any]", count: int) -> "np.ndarray[Any, Any]":
+def _spread(indices: Int[np.ndarray, " n"], count: int) -> Int[np.ndarray, " {count}"]:
     """Take `count` of the slices, evenly spread, so that all subjects stand for themselves."""
-    return indices[np.linspace(0, len(indices) - 1, count).round().astype(int)]
+    return np.asarray(indices[np.linspace(0, len(indices) - 1, count).round().astype(int)])
 
 
 def _measure(

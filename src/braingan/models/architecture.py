@@ -35,7 +35,15 @@ class Architecture(Settings, ABC):
     def sample(self, generator: nn.Module, latents: Float[Tensor, "n latent"]) -> Float[Tensor, "n 1 side side"]:
         """Make slices in -1..1, without gradients. Iterative architectures take several steps here."""
         with torch.no_grad():
-            return generator(latents).float()
+            made: Tensor = generator(latents)
+            return made.float()
+
+
+def channels_last(network: nn.Module) -> None:
+    """Lay a network's convolution kernels out channels-last, as its feature maps are."""
+    for tensor in network.parameters():
+        if tensor.ndim == 4:
+            tensor.data = tensor.data.contiguous(memory_format=torch.channels_last)
 
 
 @dataclass(frozen=True)

@@ -72,9 +72,7 @@ def discriminator(slope: float = 0.01) -> nn.Sequential:
     )  # fmt: skip
 
 
-def probability_real(
-    discriminator: nn.Module, slices: Float[Tensor, "n 1 side side"]
-) -> Float[Tensor, " n"]:
+def probability_real(discriminator: nn.Module, slices: Float[Tensor, "n 1 side side"]) -> Float[Tensor, " n"]:
     """Return the discriminator's probability that each slice (in -1..1) is real."""
     with torch.no_grad():
         return torch.sigmoid(discriminator(slices).float()).squeeze(1)

@@ -14,7 +14,7 @@ from braingan.data.store import from_model_range
 from braingan.errors import InputError
 from braingan.folders import RunFolder, SnapshotFolder
 from braingan.models import parse_model
-from braingan.models.architecture import Architecture
+from braingan.models.architecture import Architecture, channels_last
 from braingan.models.latents import latents
 from braingan.training.run import read_config
 
@@ -47,7 +47,7 @@ class TrainedGenerator:
         networks = model.build(config["recipe"]["data"]["size"])
         for name, network in networks.items():
             network.load_state_dict(_weights(snapshots[-1], name))
-        networks.to(memory_format=torch.channels_last)
+        channels_last(networks)
         return cls(run, config, snapshots[-1], model, networks.eval())
 
     def slices(self, seed: int, count: int) -> Iterator[UInt8[np.ndarray, "n side side"]]:

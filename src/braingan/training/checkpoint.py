@@ -41,7 +41,7 @@ def load_checkpoint(folder: Path, device: torch.device) -> tuple[dict[str, Any] 
     Raises:
         InputError: there are checkpoints, but all are damaged.
     """
-    damaged = []
+    damaged: list[str] = []
     for path in _newest_first(folder):
         content = path.read_bytes()
         payload, digest = content[:-DIGEST_BYTES], content[-DIGEST_BYTES:]

@@ -22,7 +22,9 @@ class Device:
     def choose(cls, precision: str = "auto", threads: int = 0) -> "Device":
         """Take a CUDA device where there is one, else the CPU; set the number of CPU threads."""
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        threads = threads or len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1))
+        threads = threads or len(
+            os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
+        )
         torch.set_num_threads(threads)
         if precision == "auto":
             precision = "bf16" if _multiplies_bf16(device) else "float32"
@@ -35,13 +37,10 @@ class Device:
             return nullcontext
         return lambda: torch.autocast(self.device.type, torch.bfloat16)
 
-    def describe(self) -> dict[str, str | int]:
-        """Return what results depend on, for the record."""
+    def describe(self) -> str:
+        """Say what results depend on, for the record."""
         name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else cpu_name()
-        return {
-            "device": name, "precision": self.precision, "threads": self.threads,
-            "torch": torch.__version__, "python": platform.python_version(),
-        }  # fmt: skip
+        return f"{name}, {self.precision}, {self.threads} threads, torch {torch.__version__}"
 
 
 def cpu_name() -> str:
@@ -58,5 +57,5 @@ def _cpuinfo(key: str) -> str:
 
 def _multiplies_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return any(flag in _cpuinfo("flags").split() for flag in ("avx512_bf16", "amx_bf16"))

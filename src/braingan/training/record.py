@@ -70,7 +70,7 @@ class Record:
             add_event(self.folder, self.images_seen, sentence)
         if not self.finished:
             word = f"continued at image {self.images_seen}" if saved is not None else "started"
-            add_event(self.folder, self.images_seen, word)
+            add_event(self.folder, self.images_seen, f"{word} on {self.device.describe()}")
 
     def note(self, scalars: dict[str, Tensor]) -> None:
         """Add a step's scalars; at the end of an epoch write its row, grid and snapshot; at times a checkpoint."""

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from braingan.models.architecture import Architecture
+from braingan.models.architecture import Architecture, channels_last
 from braingan.randomness import draws
 from braingan.training.devices import Device
 from braingan.training.ema import AveragedWeights
@@ -51,7 +51,8 @@ def initial_state(model: Architecture, settings: TrainingSettings, side: int, de
     with torch.random.fork_rng():
         torch.manual_seed(int(draws(settings.seed, "initial weights").integers(2**63)))
         networks = model.build(side)
-    networks.to(device.device, memory_format=torch.channels_last)
+    networks.to(device.device)
+    channels_last(networks)
     optimizers = {
         name: torch.optim.Adam(
             networks[name].parameters(), settings.learning_rate, settings.betas, eps=1e-7, fused=True

@@ -1,0 +1,1 @@
+"""Run folders become one HTML file that can be read alone."""

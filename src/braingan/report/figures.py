@@ -1,0 +1,51 @@
+"""Figures as text to put into a page: PNG for slices, SVG for curves."""
+
+import base64
+import io
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from jaxtyping import UInt8
+from matplotlib.figure import Figure
+from PIL import Image
+
+BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#767676"  # told apart by the colour-blind, and by line style in print
+STYLE: dict[Any, Any] = {
+    "svg.hashsalt": "braingan",
+    "svg.fonttype": "none",
+    "font.family": "sans-serif",
+    "font.size": 11,
+}
+
+
+def png_uri(pixels: UInt8[np.ndarray, "height width"]) -> str:
+    """Return a greyscale picture as a data URI."""
+    content = io.BytesIO()
+    Image.fromarray(pixels).save(content, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(content.getvalue()).decode()
+
+
+def loss_curves(rows: list[dict[str, str]], chance: float) -> str:
+    """Draw both players' epoch losses over images seen, as SVG; `chance` is a discriminator's that guesses."""
+    images = [int(row["images"]) / 1000 for row in rows]
+    with mpl.rc_context():
+        mpl.rcParams.update(STYLE)
+        figure = Figure(figsize=(8, 3.4), layout="constrained")
+        axes = figure.subplots()
+        mark = "o" if len(rows) < 30 else ""
+        for name, colour, line in (("discriminator", BLUE, "-"), ("generator", ORANGE, "--")):
+            losses = [float(row[f"{name}_loss"]) for row in rows]
+            axes.plot(images, losses, line, color=colour, label=name, marker=mark, markersize=4)
+        axes.axhline(chance, color=GREY, linewidth=0.8, linestyle=":", label="discriminator that guesses (2 ln 2)")
+        axes.set(xlabel="training images seen (thousands)", ylabel="loss (mean over the epoch)")
+        axes.set_xlim(left=0)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(frameon=False)
+        return _svg(figure)
+
+
+def _svg(figure: Figure) -> str:
+    text = io.StringIO()
+    figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+    return text.getvalue()[text.getvalue().index("<svg") :]

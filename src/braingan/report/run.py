@@ -1,0 +1,142 @@
+"""The report of one run, from its folder and its store."""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+import torch
+from PIL import Image
+
+from braingan import __version__
+from braingan.data.store import SPLITS, Store
+from braingan.evaluation.evaluate import open_store_of
+from braingan.folders import RunFolder, read_csv, read_json, write_bytes
+from braingan.models.architecture import LayerRow, count_parameters, layer_table
+from braingan.randomness import draws
+from braingan.report.figures import loss_curves, png_uri
+from braingan.sampling.generator import TrainedGenerator
+from braingan.training.run import mosaic, read_log
+
+SHOWN = 64
+GROWTH_STEPS, GROWTH_SLICES = 6, 6
+
+METRIC_NAMES = {
+    "frechet_distance": "Fréchet distance",
+    "kernel_distance": "Kernel distance",
+    "precision": "Precision",
+    "recall": "Recall",
+    "precision_other_subject": "Precision, radii to other subjects",
+    "recall_other_subject": "Recall, radii to other subjects",
+}
+
+
+def write_report(folder: RunFolder, data: Path | None = None) -> Path:
+    """Write the report of a run's last snapshot and return its path.
+
+    Raises:
+        InputError: no run, no snapshot, or its store is gone or has changed.
+    """
+    generator = TrainedGenerator.open(folder)
+    store = open_store_of(folder, data)
+    metrics = read_json(generator.snapshot.metrics) if generator.snapshot.metrics.exists() else None
+    rows = read_log(folder, generator.snapshot.images_seen)
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("braingan.report", "."), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+    page = environment.get_template("run.html.j2").render(
+        version=__version__,
+        name=folder.root.resolve().name,
+        model=generator.model.name,
+        recipe=generator.config["recipe"],
+        images_seen=generator.snapshot.images_seen,
+        last=rows[-1] if rows else None,
+        events=read_csv(folder.events),
+        real=png_uri(mosaic(_real_slices(store, generator.config), 8)),
+        generated=png_uri(mosaic(generator.sample(SHOWN), 8)),
+        growth=_growth(folder, store.side, generator.snapshot.images_seen),
+        curves=loss_curves(rows, 2 * math.log(2)) if rows else None,
+        metrics=metrics,
+        metric_names=METRIC_NAMES,
+        meaning=_meaning(metrics) if metrics else [],
+        confusion=metrics["confusion"] if metrics else None,
+        store=store.description,
+        splits=_splits(store),
+        networks=_networks(generator),
+        toml=_toml(generator.config["recipe"]),
+        fingerprint=store.fingerprint,
+    )
+    write_bytes(folder.report, page.encode())
+    return folder.report
+
+
+def _real_slices(store: Store, config: Mapping[str, Any]) -> np.ndarray:
+    indices = store.select("train", tuple(config["recipe"]["data"]["frames"]))
+    chosen = draws(0, "real slices in the report").permutation(indices)[:SHOWN]
+    return store.images(np.sort(chosen))
+
+
+def _growth(folder: RunFolder, side: int, images_seen: int) -> list[dict[str, str]]:
+    """Return rows of the same latents after several epochs, from the grids that training kept."""
+    logged = {int(row["epoch"]) for row in read_log(folder, images_seen)}
+    grids = [path for path in sorted(folder.samples.glob("epoch-*.png")) if int(path.stem[6:]) in logged]
+    steps = sorted(set(np.geomspace(1, len(grids), GROWTH_STEPS).round().astype(int))) if grids else []
+    rows = []
+    for step in steps:
+        with Image.open(grids[step - 1]) as grid:
+            pixels = np.asarray(grid)[:side, : GROWTH_SLICES * side]
+        rows.append({"epoch": str(int(grids[step - 1].stem[6:])), "png": png_uri(pixels)})
+    return rows
+
+
+def _meaning(metrics: Mapping[str, Any]) -> list[str]:
+    """Say in two sentences what the numbers mean."""
+    found, protocol = metrics["metrics"], metrics["protocol"]
+    distance = found["frechet_distance"]
+    times = distance["value"] / distance["floor"] if distance["floor"] > 0 else math.inf
+    precision, recall = found["precision"], found["recall"]
+    return [
+        f"Measured by the Fréchet distance, {protocol['count']} generated slices lie {times:.1f} times as far from "
+        f"the {protocol['split']} subjects' slices ({distance['value']:.1f}) as the training subjects' real slices "
+        f"do ({distance['floor']:.1f}, the floor: no generator needs to be better).",
+        f"{precision['value']:.0%} of the generated slices look like some real one (real training slices: "
+        f"{precision['floor']:.0%}), and {recall['value']:.0%} of the real ones are like some generated one "
+        f"(real training slices: {recall['floor']:.0%}): low precision means wrong pictures, low recall too "
+        "little variety.",
+    ]
+
+
+def _splits(store: Store) -> list[dict[str, int | str]]:
+    split, subject = store.columns["split"], store.columns["subject"]
+    return [
+        {"name": name, "slices": int((split == name).sum()), "subjects": len(np.unique(subject[split == name]))}
+        for name in SPLITS
+    ]
+
+
+def _networks(generator: TrainedGenerator) -> list[dict[str, Any]]:
+    side = generator.config["recipe"]["data"]["size"]
+    inputs = {"generator": torch.zeros(1, generator.model.latent_size), "discriminator": torch.zeros(1, 1, side, side)}
+    found = []
+    for name, network in generator.networks.items():
+        total, trainable = count_parameters(network)
+        rows: list[LayerRow] = layer_table(network, inputs[name]) if isinstance(network, torch.nn.Sequential) else []
+        found.append({"name": name, "rows": rows, "total": total, "trainable": trainable})
+    return found
+
+
+def _toml(recipe: Mapping[str, Mapping[str, Any]]) -> str:
+    """Write the resolved recipe as TOML; its values are numbers, strings and lists of these."""
+
+    def value(of: Any) -> str:
+        if isinstance(of, list):
+            return "[" + ", ".join(map(value, of)) + "]"
+        return f"'{of}'" if isinstance(of, str) else str(of)
+
+    tables = (
+        f"[{table}]\n" + "\n".join(f"{name} = {value(of)}" for name, of in settings.items())
+        for table, settings in recipe.items()
+    )
+    return "\n\n".join(tables)

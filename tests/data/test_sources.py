@@ -1,0 +1,80 @@
+"""Each kind of collection lists the right scans, and faults are named."""
+
+import json
+
+import pytest
+from PIL import Image
+
+import made
+from braingan.data.prepare import DataSettings
+from braingan.data.sources import list_scans
+from braingan.errors import InputError
+
+PATTERN = DataSettings().pattern
+
+
+def test_a_decathlon_task_names_frames_masks_and_subjects(tmp_path):
+    found = list_scans(made.decathlon(tmp_path / "task"), PATTERN)
+    assert found.kind == "decathlon"
+    assert [scan.subject for scan in found.scans] == ["MADE_000", "MADE_001", "MADE_002"]
+    assert {scan.frames for scan in found.scans} == {("FLAIR", "T1w")}
+    assert [scan.mask is not None for scan in found.scans] == [True, False, False]
+
+
+def test_a_file_named_but_absent_is_passed_over_with_the_reason(tmp_path):
+    root = made.decathlon(tmp_path / "task")
+    (root / "imagesTr" / "MADE_001.nii.gz").unlink()
+    found = list_scans(root, PATTERN)
+    assert len(found.scans) == 2
+    assert found.passed_over == [("./imagesTr/MADE_001.nii.gz", "named in dataset.json, but not there")]
+
+
+@pytest.mark.parametrize("content", ["{", "[]", json.dumps({"training": []}), json.dumps({"modality": {"0": "T1"}})])
+def test_a_wrong_description_is_named(tmp_path, content):
+    (tmp_path / "dataset.json").write_text(content)
+    with pytest.raises(InputError, match=r"dataset\.json is not a Decathlon description"):
+        list_scans(tmp_path, PATTERN)
+
+
+def test_pictures_have_subject_and_position_from_their_names(tmp_path):
+    found = list_scans(made.picture_folder(tmp_path, subjects=2, each=3), PATTERN)
+    assert found.kind == "pictures"
+    assert [(scan.subject, scan.position) for scan in found.scans] == [(s, p) for s in ("00", "01") for p in range(3)]
+    assert found.notes == []
+
+
+def test_pictures_without_subjects_take_their_folder_as_label_and_warn_of_leaks(tmp_path):
+    for name in ("glioma/a.jpg", "glioma/b.JPG", "none/a.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.new("RGB", (9, 9)).save(tmp_path / name)
+    found = list_scans(tmp_path, PATTERN)
+    assert [(scan.subject, scan.label) for scan in found.scans] == [
+        ("glioma/a", "glioma"), ("glioma/b", "glioma"), ("none/a", "none"),
+    ]  # fmt: skip
+    assert "the split leaks" in found.notes[0]
+
+
+def test_a_pattern_names_subject_label_and_frame(tmp_path):
+    (tmp_path / "vm07_T1_12.png").touch()
+    pattern = r"(?P<subject>(?P<label>[a-z]+)\d+)_(?P<frame>\w+)_(?P<position>\d+)"
+    (scan,) = list_scans(tmp_path, pattern).scans
+    assert (scan.subject, scan.label, scan.frames, scan.position) == ("vm07", "vm", ("T1",), 12)
+
+
+@pytest.mark.parametrize("pattern", ["(", "no group", "(?P<subject>a)(?P<colour>b)"])
+def test_an_unusable_pattern_is_named(tmp_path, pattern):
+    with pytest.raises(InputError, match=r"data\.pattern"):
+        list_scans(tmp_path, pattern)
+
+
+def test_pictures_among_volumes_are_not_skipped_without_a_word(tmp_path):
+    made.nibabel.save(made.as_stored(made.landmarks(), "RAS"), tmp_path / "scan.nii")
+    (tmp_path / "shot.png").touch()
+    assert list_scans(tmp_path, PATTERN).passed_over[0][0] == "shot.png"
+
+
+def test_an_empty_or_absent_folder_is_named(tmp_path):
+    with pytest.raises(InputError, match="holds nothing to prepare"):
+        list_scans(tmp_path, PATTERN)
+    with pytest.raises(InputError, match="is not a folder"):
+        list_scans(tmp_path / "absent", PATTERN)

@@ -1,0 +1,74 @@
+"""Scans and stores made for tests, whose right answer is known."""
+
+import json
+from pathlib import Path
+
+import nibabel
+import numpy as np
+from PIL import Image
+
+from braingan.data.prepare import DataSettings, prepare
+
+
+def landmarks(shape=(24, 30, 20)):
+    """A RAS volume: background 0, a head of 100, and brighter blocks at its right, front and top."""
+    x, y, z = shape
+    voxels = np.zeros(shape, np.int16)
+    voxels[2 : x - 2, 2 : y - 2, 2 : z - 2] = 100
+    voxels[x - 6 : x - 2, y // 2 - 2 : y // 2 + 2, 2 : z - 2] = 200  # right
+    voxels[x // 2 - 2 : x // 2 + 2, y - 6 : y - 2, 2 : z - 2] = 300  # front
+    voxels[x // 2 - 1 : x // 2 + 1, y // 2 - 1 : y // 2 + 1, z - 5 : z - 2] = 400  # top
+    return voxels
+
+
+def as_stored(voxels, codes, spacing=(1.0, 1.0, 1.0)):
+    """The NIfTI image of a RAS volume whose file stores its axes as `codes`, such as "LPS"."""
+    affine = np.diag([*spacing, 1.0])
+    to = nibabel.orientations.axcodes2ornt(codes)
+    turn = nibabel.orientations.ornt_transform(nibabel.orientations.axcodes2ornt("RAS"), to)
+    stored = nibabel.apply_orientation(voxels, turn)
+    return nibabel.Nifti1Image(stored, affine @ nibabel.orientations.inv_ornt_aff(turn, voxels.shape))
+
+
+def decathlon(root: Path, subjects: int = 3, shape=(24, 24, 31), seed: int = 0) -> Path:
+    """A task of 4-D volumes (FLAIR, T1w) stored L,P,S; the first subject has a label map."""
+    rng = np.random.default_rng(seed)
+    (root / "imagesTr").mkdir(parents=True)
+    (root / "labelsTr").mkdir()
+    entries = []
+    for number in range(subjects):
+        name = f"MADE_{number:03d}.nii.gz"
+        frames = [landmarks(shape) * (1 + frame) + (landmarks(shape) > 0) * rng.integers(0, 40, shape)
+                  for frame in range(2)]  # fmt: skip
+        nibabel.save(as_stored(np.stack(frames, axis=-1).astype(np.int16), "LPS"), root / "imagesTr" / name)
+        entry = {"image": f"./imagesTr/{name}"}
+        if number == 0:
+            mask = np.zeros(shape, np.uint8)
+            mask[10:14, 10:15, 12:20] = 1
+            nibabel.save(as_stored(mask, "LPS", (1.0, 1.0, 1.0)), root / "labelsTr" / name)
+            entry["label"] = f"./labelsTr/{name}"
+        entries.append(entry)
+    description = {"name": "made", "modality": {"0": "FLAIR", "1": "T1w"}, "training": entries, "test": []}
+    (root / "dataset.json").write_text(json.dumps(description))
+    return root
+
+
+def picture_folder(root: Path, subjects: int = 10, each: int = 4, side: int = 40) -> Path:
+    """Bright ellipses with texture, `sub-<n>/sub-<n>_z-<position>.png`."""
+    rng = np.random.default_rng(1)
+    row, column = np.mgrid[:side, :side] / side - 0.5
+    for subject in range(subjects):
+        width = 0.3 + 0.1 * rng.random()
+        for position in range(each):
+            inside = (row / 0.4) ** 2 + (column / width) ** 2 < 1 - 0.1 * position
+            pixels = np.where(inside, 120 + 60 * np.cos(9 * row + subject) + rng.integers(0, 30, inside.shape), 0)
+            path = root / f"sub-{subject:02d}" / f"sub-{subject:02d}_z-{position:02d}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels.astype(np.uint8)).save(path)
+    return root
+
+
+def picture_store(folder: Path, subjects: int = 10, each: int = 4):
+    """A store of pictures, 112×112, with subjects in every split."""
+    source = picture_folder(folder / "pictures", subjects, each)
+    return prepare(source, folder / "store", DataSettings(split_seed=1), "local:1")

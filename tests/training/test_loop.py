@@ -1,0 +1,152 @@
+"""Training: what a run holds, that stopping changes nothing, and that other trainings are refused."""
+
+import os
+import signal
+import threading
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+import made
+from braingan.errors import InputError
+from braingan.folders import RunFolder, read_csv
+from braingan.recipe import Recipe, run_record, settle
+from braingan.settings import parse
+from braingan.training import record as record_module
+from braingan.training.loop import train
+from braingan.training.run import begin_run, read_log
+
+# Small in time, not in kind: the 4-layer network, few slices, few steps.
+TRAINING = {"epochs": 2, "batch_size": 8, "samples": 16, "threads": 2, "precision": "float32"}
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    return made.picture_store(tmp_path_factory.mktemp("training"))
+
+
+def start(folder, store, **training):
+    recipe = settle(parse(Recipe, {"model": {"name": "thesis4"}, "training": TRAINING | training}), store)
+    run = RunFolder(folder)
+    begin_run(run, run_record(recipe, store))
+    return run, train(run, store, recipe.data.frames, recipe.model, recipe.training)
+
+
+def weights(run):
+    return {
+        f"{snapshot.images_seen}/{name}/{key}": tensor
+        for snapshot in run.snapshots()
+        for name in ("generator", "discriminator")
+        for key, tensor in load_file(snapshot.weights(name)).items()
+    }
+
+
+def assert_equal_runs(one, other):
+    ours, theirs = weights(one), weights(other)
+    assert ours.keys() == theirs.keys()
+    for key in ours:
+        assert torch.equal(ours[key], theirs[key]), key
+    timeless = [{k: v for k, v in row.items() if k not in ("seconds", "images_per_second")} for row in read_log(one)]
+    assert timeless == [
+        {k: v for k, v in row.items() if k not in ("seconds", "images_per_second")} for row in read_log(other)
+    ]
+
+
+@pytest.fixture(scope="module")
+def whole(store, tmp_path_factory):
+    """A run that was never stopped, 3 epochs."""
+    run, finished = start(tmp_path_factory.mktemp("runs") / "whole", store, epochs=3, snapshots=[1])
+    assert finished
+    return run
+
+
+def test_a_run_holds_log_grids_snapshots_and_the_last_two_checkpoints(whole):
+    rows = read_log(whole)
+    assert [(row["epoch"], row["images"]) for row in rows] == [("1", "16"), ("2", "32"), ("3", "48")]
+    assert all(float(row["discriminator_loss"]) > 0 and float(row["images_per_second"]) > 0 for row in rows)
+    assert [snapshot.images_seen for snapshot in whole.snapshots()] == [16, 48]
+    with Image.open(whole.samples / "epoch-00003.png") as grid:
+        assert grid.size == (8 * 112, 8 * 112)
+        assert "synthetic" in grid.info["Description"]
+    assert [row["event"].split()[0] for row in read_csv(whole.events)] == ["started", "finished"]
+    assert len(list(whole.checkpoints.iterdir())) == 1  # on the way none was due
+
+
+def test_a_longer_training_continues_a_shorter_one_exactly(whole, store, tmp_path):
+    start(tmp_path / "run", store, epochs=1, snapshots=[1])
+    run, finished = start(tmp_path / "run", store, epochs=3, snapshots=[1])
+    assert finished
+    assert_equal_runs(run, whole)
+    events = [row["event"] for row in read_csv(run.events)]
+    assert any(event.startswith("continued at image 16") for event in events)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bf16"])
+def test_a_training_killed_between_checkpoints_ends_as_one_never_killed(store, tmp_path, monkeypatch, precision):
+    """Killed in step 5, when only the state after step 3 was saved: amid an epoch of two steps."""
+    unbroken, _ = start(tmp_path / "unbroken", store, epochs=3, precision=precision)
+    note, saves = record_module.Record.note, []
+
+    def note_then_die(self, scalars):
+        note(self, scalars)
+        if self.state.step == 3:
+            self.checkpoint()
+            saves.append(self.images_seen)
+        if self.state.step == 5:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(record_module.Record, "note", note_then_die)
+        with pytest.raises(KeyboardInterrupt):
+            start(tmp_path / "killed", store, epochs=3, precision=precision)
+    run, finished = start(tmp_path / "killed", store, epochs=3, precision=precision)
+    assert finished
+    assert saves == [24]
+    assert_equal_runs(run, unbroken)
+
+
+def test_a_termination_signal_saves_and_the_same_command_goes_on(store, tmp_path):
+    timer = threading.Timer(0.7, os.kill, (os.getpid(), signal.SIGTERM))
+    timer.start()
+    run, finished = start(tmp_path / "run", store, epochs=10_000)
+    assert not finished
+    assert read_csv(run.events)[-1]["event"] == "stopped on request"
+    assert list(run.checkpoints.glob("*.pt"))
+
+
+def test_a_finished_training_is_not_run_again(whole, store):
+    before = {path: path.stat().st_mtime_ns for path in whole.root.rglob("*.*") if path != whole.config}
+    start(whole.root, store, epochs=3, snapshots=[1])
+    assert before == {path: path.stat().st_mtime_ns for path in whole.root.rglob("*.*") if path != whole.config}
+
+
+def test_minutes_end_a_training_too(store, tmp_path):
+    run, finished = start(tmp_path / "run", store, epochs=100_000, minutes=0.02)
+    assert finished
+    assert run.snapshots()
+
+
+def test_another_training_in_the_same_folder_is_refused_and_what_differs_named(whole, store, tmp_path):
+    with pytest.raises(InputError, match=r"training\.learning_rate: 0\.0001 there, 0\.001 now"):
+        start(whole.root, store, learning_rate=1e-3)
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.pdf").touch()
+    with pytest.raises(InputError, match="is not empty and no run"):
+        start(tmp_path / "full", store)
+
+
+def test_divergence_is_said_and_never_saved(store, tmp_path):
+    with pytest.raises(InputError, match=r"no longer finite .* lower training\.learning_rate"):
+        start(tmp_path / "run", store, learning_rate=1e30, epochs=4)
+
+
+def test_training_learns(store, tmp_path):
+    """After a minute's worth of steps generated slices are nearer to real ones in mean and contrast."""
+    run, _ = start(tmp_path / "run", store, epochs=24, learning_rate=2e-4, samples=16)
+    real = store.images(store.select("train"))
+    first, last = (np.asarray(Image.open(run.samples / f"epoch-{epoch:05d}.png")) for epoch in (1, 24))
+    assert abs(last.mean() - real.mean()) < abs(first.mean() - real.mean())
+    assert last.std() > first.std()

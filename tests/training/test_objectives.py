@@ -1,0 +1,57 @@
+"""Losses against closed forms and Keras's words; both players from one forward pass."""
+
+import math
+from contextlib import nullcontext
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from braingan.models import MODELS
+from braingan.training.objectives import OBJECTIVES, minimax, non_saturating
+
+REAL, FAKE = torch.tensor([[3.0], [-1.0]]), torch.tensor([[0.5], [-2.0]])
+
+
+def test_non_saturating_is_binary_cross_entropy():
+    losses = non_saturating(REAL, FAKE)
+    bce = F.binary_cross_entropy_with_logits
+    torch.testing.assert_close(
+        losses.discriminator, bce(REAL, torch.ones_like(REAL)) + bce(FAKE, torch.zeros_like(FAKE))
+    )
+    torch.testing.assert_close(losses.generator, bce(FAKE, torch.ones_like(FAKE)))
+
+
+def test_a_discriminator_that_cannot_tell_scores_two_ln_two():
+    losses = non_saturating(torch.zeros(4, 1), torch.zeros(4, 1))
+    assert losses.discriminator.item() == pytest.approx(2 * math.log(2))
+    assert losses.generator.item() == pytest.approx(math.log(2))
+
+
+def test_minimax_is_a_zero_sum_game():
+    losses = minimax(REAL, FAKE)
+    assert (losses.discriminator + losses.generator).item() == 0
+    assert losses.discriminator == non_saturating(REAL, FAKE).discriminator
+
+
+def test_losses_stay_finite_where_probabilities_would_underflow():
+    losses = non_saturating(torch.full((2, 1), -200.0), torch.full((2, 1), 200.0))
+    assert losses.discriminator.item() == 400
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_gradients_are_those_of_two_separate_passes_at_the_old_weights(name):
+    """What two gradient tapes would give: each player's loss, differentiated by its own weights."""
+    torch.manual_seed(0)
+    networks = MODELS["thesis4"]().build(112)
+    real, latents = torch.rand(3, 1, 112, 112) * 2 - 1, torch.randn(3, 100)
+    scalars = OBJECTIVES[name].gradients(networks, real, latents, nullcontext)
+    found = {key: p.grad.clone() for key, p in networks.named_parameters()}
+    generator, discriminator = networks["generator"], networks["discriminator"]
+    for player in ("discriminator", "generator"):
+        networks.zero_grad()
+        losses = OBJECTIVES[name].losses(discriminator(real), discriminator(generator(latents)))
+        getattr(losses, player).backward()
+        torch.testing.assert_close(scalars[f"{player}_loss"], getattr(losses, player).detach())
+        for key, parameter in networks[player].named_parameters():
+            torch.testing.assert_close(found[f"{player}.{key}"], parameter.grad, rtol=1e-4, atol=1e-6)
