@@ -16,3 +16,22 @@ def real_data() -> Path:
     if not REAL.is_dir():
         pytest.skip(f"{REAL} is not there: tests on real data are left out")
     return REAL
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory):
+    """A run of the 4-layer network after two short epochs, on a store of made pictures; not to be changed."""
+    import made
+    from braingan.folders import RunFolder
+    from braingan.recipe import compose, run_record, settle
+    from braingan.training.loop import train
+    from braingan.training.run import begin_run
+
+    folder = tmp_path_factory.mktemp("trained")
+    store = made.picture_store(folder)
+    sets = ["model.name=thesis4", "training.epochs=2", "training.batch_size=8", "evaluation.seeds=2"]
+    recipe = settle(compose(None, sets), store)
+    run = RunFolder(folder / "run")
+    begin_run(run, run_record(recipe, store))
+    train(run, store, recipe.data.frames, recipe.model, recipe.training)
+    return run

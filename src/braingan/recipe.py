@@ -17,6 +17,7 @@ from braingan.evaluation.settings import EvaluationSettings
 from braingan.models import parse_model
 from braingan.models.architecture import Architecture
 from braingan.settings import Settings, apply_sets, parse, read_toml
+from braingan.training.devices import settle_precision
 from braingan.training.settings import TrainingSettings, identity
 
 DEFAULT_MODEL = "thesis7"
@@ -45,7 +46,8 @@ def compose(file: Path | None, sets: Iterable[str]) -> Recipe:
 
 
 def settle(recipe: Recipe, store: Store) -> Recipe:
-    """Fit a recipe to a store: its data settings become the store's, but for the frames chosen from it.
+    """Fit a recipe to a store and this machine: what `auto` stands for is settled, and the data settings become
+    the store's, but for the frames chosen from it.
 
     Raises:
         InputError: the recipe states a data setting that the store was not prepared with.
@@ -58,8 +60,9 @@ def settle(recipe: Recipe, store: Store) -> Recipe:
                 f"data.{name} is {wanted} in the recipe, but {store.folder.root} was prepared with {there}: "
                 "leave it out, or prepare another store."
             )
-    data = prepared.model_copy(update={"frames": recipe.data.frames})
-    return recipe.model_copy(update={"data": data})
+    data = prepared.model_copy(update={"frames": recipe.data.frames or prepared.frames})
+    training = recipe.training.model_copy(update={"precision": settle_precision(recipe.training.precision)})
+    return recipe.model_copy(update={"data": data, "training": training})
 
 
 def run_record(recipe: Recipe, store: Store) -> dict[str, Any]:

@@ -17,7 +17,9 @@ from braingan.errors import InputError
 class Settings(BaseModel):
     """Immutable, with no unknown names, and defaults checked like any other value."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, protected_namespaces=())
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_default=True, protected_namespaces=(), use_attribute_docstrings=True
+    )
 
 
 S = TypeVar("S", bound=Settings)

@@ -21,7 +21,7 @@ def test_after_a_half_life_of_images_half_the_way_is_gone_whatever_the_batch():
     start = torch.nn.Linear(3, 2)
     there = moved(start, 1.0)
     for batch in (10, 50):
-        averaged = AveragedWeights(start, half_life=1000)
+        averaged = AveragedWeights(start, half_life=1000.0)
         for step in range(1000 // batch):
             averaged.update(there, batch, images_seen=1_000_000 + step * batch)
         torch.testing.assert_close(averaged.network.weight, start.weight + 0.5)

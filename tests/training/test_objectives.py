@@ -1,5 +1,6 @@
 """Losses against closed forms and Keras's words; both players from one forward pass."""
 
+import copy
 import math
 from contextlib import nullcontext
 
@@ -8,6 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from braingan.models import MODELS
+from braingan.models.architecture import channels_last
 from braingan.training.objectives import OBJECTIVES, minimax, non_saturating
 
 REAL, FAKE = torch.tensor([[3.0], [-1.0]]), torch.tensor([[0.5], [-2.0]])
@@ -55,3 +57,20 @@ def test_gradients_are_those_of_two_separate_passes_at_the_old_weights(name):
         torch.testing.assert_close(scalars[f"{player}_loss"], getattr(losses, player).detach())
         for key, parameter in networks[player].named_parameters():
             torch.testing.assert_close(found[f"{player}.{key}"], parameter.grad, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_fused_step_is_the_plain_one(name):
+    """Fused Adam pairs weights with gradients by their place in memory, so both must have the same layout."""
+    torch.manual_seed(0)
+    networks = MODELS[name]().build(112)
+    channels_last(networks)
+    OBJECTIVES["non_saturating"].gradients(networks, torch.randn(2, 1, 112, 112), torch.randn(2, 100), nullcontext)
+    plain = copy.deepcopy(networks)
+    for ours, theirs in zip(networks.parameters(), plain.parameters(), strict=True):
+        assert ours.grad.is_contiguous(memory_format=torch.channels_last if ours.ndim == 4 else torch.contiguous_format)
+        theirs.grad = ours.grad.clone()
+    torch.optim.Adam(networks.parameters(), fused=True).step()
+    torch.optim.Adam(plain.parameters(), foreach=False).step()
+    for (key, ours), theirs in zip(networks.named_parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6, msg=key)

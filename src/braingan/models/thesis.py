@@ -112,6 +112,7 @@ class Thesis4(_Thesis):
     """The thesis's 4-layer generator."""
 
     name: Literal["thesis4"] = "thesis4"
+    """Which architecture."""
 
 
 @final
@@ -119,6 +120,7 @@ class Thesis7(_Thesis):
     """The thesis's 7-layer generator."""
 
     name: Literal["thesis7"] = "thesis7"
+    """Which architecture."""
 
 
 @final
@@ -126,3 +128,4 @@ class Thesis15(_Thesis):
     """The thesis's 15-layer generator."""
 
     name: Literal["thesis15"] = "thesis15"
+    """Which architecture."""

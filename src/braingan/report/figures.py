@@ -31,13 +31,13 @@ def loss_curves(rows: list[dict[str, str]], chance: float) -> str:
     images = [int(row["images"]) / 1000 for row in rows]
     with mpl.rc_context():
         mpl.rcParams.update(STYLE)
-        figure = Figure(figsize=(8, 3.4), layout="constrained")
+        figure = Figure(figsize=(5.6, 3.2), layout="constrained")
         axes = figure.subplots()
         mark = "o" if len(rows) < 30 else ""
         for name, colour, line in (("discriminator", BLUE, "-"), ("generator", ORANGE, "--")):
             losses = [float(row[f"{name}_loss"]) for row in rows]
             axes.plot(images, losses, line, color=colour, label=name, marker=mark, markersize=4)
-        axes.axhline(chance, color=GREY, linewidth=0.8, linestyle=":", label="discriminator that guesses (2 ln 2)")
+        axes.axhline(chance, color=GREY, linewidth=0.8, linestyle=":", label="discriminator that guesses")
         axes.set(xlabel="training images seen (thousands)", ylabel="loss (mean over the epoch)")
         axes.set_xlim(left=0)
         axes.spines[["top", "right"]].set_visible(False)

@@ -26,9 +26,7 @@ class Device:
             os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
         )
         torch.set_num_threads(threads)
-        if precision == "auto":
-            precision = "bf16" if _multiplies_bf16(device) else "float32"
-        return cls(device, precision, threads)
+        return cls(device, settle_precision(precision, device), threads)
 
     @property
     def autocast(self) -> Callable[[], AbstractContextManager[object]]:
@@ -41,6 +39,14 @@ class Device:
         """Say what results depend on, for the record."""
         name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else cpu_name()
         return f"{name}, {self.precision}, {self.threads} threads, torch {torch.__version__}"
+
+
+def settle_precision(precision: str, device: torch.device | None = None) -> str:
+    """Return `float32` or `bf16`; `auto` is bf16 where the device (by default the one to train on) multiplies it."""
+    if precision != "auto":
+        return precision
+    device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return "bf16" if _multiplies_bf16(device) else "float32"
 
 
 def cpu_name() -> str:

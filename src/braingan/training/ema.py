@@ -47,7 +47,7 @@ class AveragedWeights:
 
 
 @torch.no_grad()
-def reestimate_statistics(network: nn.Module, batches: list[Float[Tensor, "n latent"]]) -> None:
+def reestimate_statistics(network: nn.Module, batches: list[Float[Tensor, "n ..."]]) -> None:
     """Set each batch norm's moving averages to the plain mean over the given batches."""
     norms = [module for module in network.modules() if isinstance(module, BatchNormalization)]
     if not norms:

@@ -15,7 +15,6 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -84,9 +83,14 @@ class Adversarial:
 
 
 def _set_gradients(network: nn.Module, loss: Float[Tensor, ""], keep: bool) -> None:
+    """Set the gradients of a network's own parameters, laid out in memory as these are.
+
+    `torch.autograd.grad` does not keep the layout, and fused Adam on a CPU pairs entries by their place in memory.
+    """
     parameters = list(network.parameters())
-    for parameter, gradient in zip(parameters, torch.autograd.grad(loss, parameters, retain_graph=keep), strict=True):
-        parameter.grad = gradient
+    for parameter in parameters:
+        parameter.grad = None
+    loss.backward(inputs=parameters, retain_graph=keep)
 
 
 OBJECTIVES: dict[str, Adversarial] = {

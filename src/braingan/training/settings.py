@@ -25,7 +25,7 @@ class TrainingSettings(Settings):
     learning_rate: Annotated[float, Field(gt=0)] = 2e-4
     """Adam's, of both players. 2e-4 with betas (0.5, 0.999), as Radford et al. (DCGAN, 2016) have it, beat
     Keras's betas with 1e-4 in our trial; `docs/models.md` has the numbers."""
-    betas: tuple[float, float] = (0.5, 0.999)
+    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.5, 0.999)
     """Adam's decay rates of the gradient's mean and square; Keras's defaults are 0.9 and 0.999."""
     averaging_images: Annotated[float, Field(ge=0)] = 10_000
     """Half-life, in training images, of the averaged weights that slices are made with; at most a twentieth

@@ -1,0 +1,41 @@
+"""Write `docs/settings.md` from where the settings are defined:  python docs/make_settings.py"""
+
+from pathlib import Path
+
+from braingan.data.prepare import DataSettings
+from braingan.evaluation.settings import EvaluationSettings
+from braingan.models import MODELS
+from braingan.settings import Settings
+from braingan.training.settings import TrainingSettings
+
+HEAD = """# Settings
+
+Made by `python docs/make_settings.py` from where each setting is defined. A recipe is a TOML file with these tables;
+`--set table.name=value` goes over it.
+"""
+
+
+def table(title: str, settings: type[Settings]) -> str:
+    """One table of a recipe: name, default, meaning."""
+    lines = [f"\n## {title}\n", "| setting | default | meaning |", "|---|---|---|"]
+    for name, field in settings.model_fields.items():
+        meaning = " ".join((field.description or "").split()).replace("|", "\\|")
+        default = str(field.get_default()).replace("|", "\\|")
+        lines.append(f"| `{name}` | `{default}` | {meaning} |")
+    return "\n".join(lines) + "\n"
+
+
+def page() -> str:
+    """The whole page."""
+    models = "".join(table(f"[model] with name = {name}", settings) for name, settings in MODELS.items())
+    return (
+        HEAD
+        + table("[data]", DataSettings)
+        + models
+        + table("[training]", TrainingSettings)
+        + table("[evaluation]", EvaluationSettings)
+    )
+
+
+if __name__ == "__main__":
+    Path(__file__).with_name("settings.md").write_text(page())

@@ -1,0 +1,88 @@
+"""The command line from end to end, as a user calls it."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+import made
+
+BRAINGAN = [sys.executable, "-c", "from braingan.cli import main; main()"]
+
+
+def call(*arguments, **options):
+    return subprocess.run([*BRAINGAN, *map(str, arguments)], capture_output=True, text=True, **options)
+
+
+def test_help_imports_nothing_heavy_and_answers_at_once():
+    heavy = "import sys; import braingan.cli; print({'torch', 'pydantic', 'numpy', 'nibabel'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", heavy], capture_output=True, text=True).stdout == "set()\n"
+    times = []
+    for _ in range(5):
+        start = time.perf_counter()
+        found = call("--help")
+        times.append(time.perf_counter() - start)
+    assert found.returncode == 0
+    for verb in ("prepare", "train", "sample", "evaluate", "report"):
+        assert verb in found.stdout
+    assert min(times) < 0.5
+
+
+def test_from_pictures_to_a_report(tmp_path):
+    source = made.picture_folder(tmp_path / "pictures", subjects=12, each=4)
+    store, run = tmp_path / "store", tmp_path / "run"
+    quick = ("model.name=thesis4", "training.epochs=2", "training.batch_size=8", "evaluation.seeds=1")
+    sets = [part for name in quick for part in ("--set", name)]
+    prepared = call("prepare", source, "--out", store, "--on", "local:1", "--set", "data.split_seed=1")
+    assert prepared.returncode == 0, prepared.stderr
+    assert f"{store}: 48 slices of 12 subjects, 112×112 pixels" in prepared.stdout
+    dry = call("train", "--data", store, "--out", run, *sets, "--dry-run")
+    assert "generator: 20,072,001 parameters, 20,072,001 trainable" in dry.stdout
+    assert "discriminator: 282,881 parameters, 282,497 trainable" in dry.stdout
+    assert not run.exists()
+    trained = call("train", "--data", store, "--out", run, *sets)
+    assert trained.returncode == 0, trained.stderr
+    assert "train: " in trained.stderr  # plain progress lines where there is no terminal
+    again = call("train", "--data", store, "--out", run, *sets)
+    assert again.returncode == 0
+    evaluated = call("evaluate", run)
+    assert evaluated.returncode == 0, evaluated.stderr
+    assert "frechet_distance" in evaluated.stdout
+    reported = call("report", run)
+    assert reported.stdout.strip() == str(run / "report.html")
+    assert "Fréchet distance" in (run / "report.html").read_text()
+    sampled = call("sample", run, "--out", tmp_path / "slices", "--count", 3)
+    assert sampled.returncode == 0
+    assert len(list((tmp_path / "slices").glob("0*.png"))) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "sentence"),
+    [
+        (["train", "--data", "absent", "--out", "x"], 1, "braingan: absent is no store: make one by"),
+        (["prepare", "absent", "--out", "x"], 1, "braingan: absent is not a folder"),
+        (["prepare", ".", "--out", "x", "--size", "huge"], 2, "Invalid value for '--size'"),
+        (["prepare", ".", "--out", "x", "--axis", "diagonal"], 1, "`data.axis`"),
+        (["evaluate", "absent"], 1, "braingan: absent is no run"),
+        (["report", "absent"], 1, "braingan: absent is no run"),
+        (["sample", "absent", "--out", "x"], 1, "braingan: absent is no run"),
+        (["evaluate", "absent", "--split", "all"], 1, "choose test or validation"),
+        (["fly"], 2, "No such command"),
+    ],
+)
+def test_wrong_use_gets_a_sentence_and_no_traceback(tmp_path, arguments, status, sentence):
+    found = call(*arguments, cwd=tmp_path)
+    assert found.returncode == status
+    assert sentence in found.stderr
+    assert "Traceback" not in found.stderr
+    assert not (tmp_path / "x").exists()
+
+
+def test_strict_fails_if_anything_was_left_out_and_debug_shows_the_traceback(tmp_path):
+    source = made.picture_folder(tmp_path / "pictures", subjects=3, each=2)
+    (source / "sub-09_z-00.png").touch()
+    found = call("prepare", source, "--out", tmp_path / "store", "--strict", "--on", "local:1")
+    assert found.returncode == 1
+    assert "--strict: 1 files or slices were left out" in found.stderr
+    assert "Traceback" in call("--debug", "evaluate", "absent", cwd=tmp_path).stderr

@@ -1,0 +1,107 @@
+"""A run's metrics, with floors, protocol and the ways out of wrong input."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from braingan.data.store import Store
+from braingan.errors import InputError
+from braingan.evaluation.evaluate import METRICS, evaluate
+from braingan.evaluation.sets import SliceSet
+from braingan.folders import RunFolder, read_json, write_json
+
+
+@pytest.fixture(scope="module")
+def copied(trained, tmp_path_factory):
+    """A copy of the run to write into."""
+    copy = RunFolder(tmp_path_factory.mktemp("evaluated") / "run")
+    shutil.copytree(trained.root, copy.root)
+    return copy
+
+
+class Pixels:
+    """Features that cost nothing: the slice, eight times smaller."""
+
+    name = "pixels"
+    fingerprint = description = "pixels"
+
+    def features(self, images):
+        return images[:, ::8, ::8].reshape(len(images), -1).astype(np.float32)
+
+
+@pytest.fixture
+def pixels(monkeypatch):
+    monkeypatch.setattr("braingan.evaluation.evaluate.open_extractor", lambda name: Pixels())
+
+
+def test_metrics_hold_value_floor_ratio_and_protocol(copied, pixels):
+    found = evaluate(copied)
+    assert found == read_json(copied.snapshots()[-1].metrics)
+    assert set(found["metrics"]) == set(METRICS)
+    distance = found["metrics"]["frechet_distance"]
+    assert distance["ratio"] == pytest.approx(distance["value"] / distance["floor"])
+    assert distance["value"] == pytest.approx(np.mean(distance["values"]))
+    assert len(distance["values"]) == 2
+    assert distance["value"] > distance["floor"] > 0  # two epochs do not suffice
+    store = Store.open(Path(read_json(copied.config)["store"]))
+    assert found["protocol"]["count"] == len(store.select("test")) == distance["count"]
+    assert found["protocol"]["subjects"] == len(set(store.columns["subject"][store.select("test")]))
+    confusion = found["confusion"]
+    assert sum(confusion["real"].values()) == sum(confusion["generated"].values()) == distance["count"]
+
+
+def test_choices_are_made_on_validation_subjects_apart_from_the_final_table(copied, pixels):
+    found = evaluate(copied, split="validation")
+    assert found["protocol"]["split"] == "validation"
+    assert (copied.snapshots()[-1].root / "metrics-validation.json").exists()
+
+
+def test_a_moved_store_is_named_by_data_and_a_changed_one_refused(copied, pixels, tmp_path):
+    config, moved = read_json(copied.config), tmp_path / "moved"
+    shutil.copytree(config["store"], moved)
+    write_json(copied.config, config | {"store": str(tmp_path / "gone")})
+    with pytest.raises(InputError, match="is no store"):
+        evaluate(copied)
+    assert evaluate(copied, moved)["protocol"]["store"] == config["identity"]["store"]
+    description = read_json(moved / "store.json")
+    write_json(moved / "store.json", description | {"fingerprint": "0"})
+    with pytest.raises(InputError, match="is not the store that"):
+        evaluate(copied, moved)
+    write_json(copied.config, config)
+
+
+def test_too_few_slices_name_the_way_out(copied, pixels):
+    config = read_json(copied.config)
+    recipe = config["recipe"] | {"evaluation": config["recipe"]["evaluation"] | {"count": 10_000}}
+    write_json(copied.config, config | {"recipe": recipe})
+    with pytest.raises(InputError, match=r"evaluation\.count = 10000, but the store has"):
+        evaluate(copied)
+    recipe["evaluation"]["count"], recipe["evaluation"]["neighbours"] = 0, 500
+    write_json(copied.config, config | {"recipe": recipe})
+    with pytest.raises(InputError, match=r"at least 501 of each are needed: .*data\.split_seed"):
+        evaluate(copied)
+    write_json(copied.config, config)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_every_metric_is_blind_to_row_order_and_sees_collapse(name):
+    rng = np.random.default_rng(0)
+
+    def made(count):
+        images = rng.normal(120, 30, (count, 1, 1)) + rng.normal(0, 30, (count, 32, 32))
+        return SliceSet(np.clip(images, 0, 255).astype(np.uint8), np.arange(count) // 3)
+
+    real, other = made(60), made(60)
+    collapsed = SliceSet(np.repeat(other.images[:1], 60, axis=0), other.subjects)
+    shuffled = SliceSet(other.images[::-1], other.subjects[::-1])
+    metric, extractor = METRICS[name], Pixels()
+    score = metric.compute(real, other, extractor, 3)
+    assert metric.compute(real, shuffled, extractor, 3) == pytest.approx(score)
+    worse = metric.compute(real, collapsed, extractor, 3)
+    if metric.distance:
+        assert worse > score
+        assert metric.compute(real, real, extractor, 3) < score
+    elif name == "recall":  # precision does not see collapse, and radii to other subjects need other subjects
+        assert worse < score

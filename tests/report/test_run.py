@@ -1,0 +1,101 @@
+"""The report is one page that needs nothing else and says what the folders say."""
+
+import re
+import shutil
+from html.parser import HTMLParser
+
+import pytest
+
+from braingan.folders import RunFolder, read_json, write_json
+from braingan.report.run import write_report
+
+METRIC = {"value": 30.0, "floor": 10.0, "ratio": 3.0, "values": [30.0], "count": 8, "extractor": "made"}
+METRICS = {
+    "format": 1,
+    "protocol": {
+        "split": "test", "count": 8, "subjects": 2, "training_subjects": 6, "generation_seeds": 1, "neighbours": 3,
+        "extractor": "made <features>", "store": "", "snapshot": 0, "braingan": "0",
+    },
+    "metrics": {
+        "frechet_distance": METRIC,
+        "precision": METRIC | {"value": 0.25, "floor": 0.75},
+        "recall": METRIC | {"value": 0.5, "floor": 0.8},
+    },
+    "confusion": {"real": {"real": 7, "generated": 1}, "generated": {"real": 0, "generated": 8}},
+}  # fmt: skip
+
+
+VOID = ("meta", "img", "br", "path", "use")
+
+
+class Tags(HTMLParser):
+    """Checks that tags are balanced, and collects what would be requested."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.requests, self.text = [], [], ""
+
+    def handle_starttag(self, tag, attrs):
+        if tag not in VOID:
+            self.open.append(tag)
+        self.requests += [
+            v for k, v in attrs if k in ("src", "href", "xlink:href") and not v.startswith(("data:", "#"))
+        ]
+
+    def handle_startendtag(self, tag, attrs):
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text += data
+
+
+@pytest.fixture
+def copied(trained, tmp_path):
+    shutil.copytree(trained.root, tmp_path / "a run & <more>")
+    return RunFolder(tmp_path / "a run & <more>")
+
+
+def read(path):
+    page = Tags()
+    page.feed(path.read_text())
+    page.close()
+    assert page.open == []
+    assert page.requests == []
+    page.text = re.sub(r"\s+", " ", page.text)
+    return page
+
+
+def test_a_page_before_and_after_evaluation(copied):
+    page = read(write_report(copied))
+    assert "Not evaluated yet: run braingan evaluate" in page.text
+    assert "a run & <more>: synthetic brain slices by thesis4" in page.text
+    assert "20,072,001 parameters, 20,072,001 trainable" in page.text
+    assert "Conv2DTranspose112×112×11,601" in page.text
+    write_json(copied.snapshots()[-1].metrics, METRICS)
+    page = read(write_report(copied))
+    assert "lie 3.0 times as far from the test subjects' slices (30.0)" in page.text
+    assert "25% of the generated slices look like some real one" in page.text
+    assert "made <features>" in page.text
+    assert "Not FID" in page.text
+
+
+def test_it_is_made_again_byte_identical(copied):
+    first = write_report(copied).read_bytes()
+    assert write_report(copied).read_bytes() == first
+
+
+def test_the_settings_shown_are_toml_that_reads_back(copied):
+    import tomllib
+
+    from braingan.recipe import Recipe
+    from braingan.report.run import _toml
+    from braingan.settings import parse
+
+    recipe = read_json(copied.config)["recipe"]
+    assert parse(Recipe, tomllib.loads(_toml(recipe))).model_dump(mode="json") == recipe
