@@ -25,13 +25,11 @@ def trained(tmp_path_factory):
     from braingan.folders import RunFolder
     from braingan.recipe import compose, run_record, settle
     from braingan.training.loop import train
-    from braingan.training.run import begin_run
 
     folder = tmp_path_factory.mktemp("trained")
     store = made.picture_store(folder)
     sets = ["model.name=thesis4", "training.epochs=2", "training.batch_size=8", "evaluation.seeds=2"]
     recipe = settle(compose(None, sets), store)
     run = RunFolder(folder / "run")
-    begin_run(run, run_record(recipe, store))
-    train(run, store, recipe.data.frames, recipe.model, recipe.training)
+    train(run, store, recipe.data.frames, recipe.model, recipe.training, run_record(recipe, store))
     return run

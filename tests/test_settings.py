@@ -30,6 +30,11 @@ def test_an_assignment_without_name_or_value_is_named(assignment):
         apply_sets({}, [assignment])
 
 
+def test_a_slip_in_quotes_is_not_taken_for_text():
+    with pytest.raises(InputError, match="text with a backslash goes in single quotes"):
+        apply_sets({}, [r'data.pattern="sub-\d+"'])
+
+
 def test_a_value_is_no_table():
     with pytest.raises(InputError, match="`seed` is a value"):
         apply_sets({"seed": 3}, ["seed.a=1"])

@@ -80,5 +80,9 @@ def apply_sets(values: Mapping[str, Any], assignments: Iterable[str]) -> dict[st
 def _toml_value(text: str) -> Any:
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except tomllib.TOMLDecodeError as error:
+        if text[:1] in ("'", '"', "[", "{"):
+            raise InputError(
+                f"--set: {text} is not TOML ({error}); text with a backslash goes in single quotes."
+            ) from error
         return text

@@ -89,7 +89,7 @@ def test_what_is_left_out_is_named_with_its_reason_and_stops_nothing(tmp_path):
     reasons = store.folder.discarded.read_text()
     assert "imagesTr/MADE_001.nii.gz,,damaged gzip file" in reasons
     assert '"2 frames are named (FLAIR, T1w), but it has 1"' in reasons
-    assert "MADE_003#FLAIR,12,the same slice as MADE_000#FLAIR slice 12" in reasons
+    assert "imagesTr/MADE_003.nii.gz#FLAIR,12,the same slice as imagesTr/MADE_000.nii.gz#FLAIR slice 12" in reasons
     assert reasons.count("the same slice as") == 16
     assert "imagesTr/MADE_004.nii.gz#T1w,,all its voxels have the same value" in reasons
 
@@ -100,6 +100,8 @@ def test_nothing_usable_is_an_error_that_points_to_the_reasons(tmp_path):
     with pytest.raises(InputError, match=r"No usable slice was found; .*discarded\.csv"):
         prepare(tmp_path / "pictures", tmp_path / "store", DataSettings(), "local:1")
     assert not (tmp_path / "store" / "store.json").exists()
+    made.picture_folder(tmp_path / "pictures", subjects=2, each=1)
+    assert len(prepare(tmp_path / "pictures", tmp_path / "store", DataSettings(size=16), "local:1")) == 2
 
 
 def test_frames_are_chosen_by_name_whatever_the_case(tmp_path):
@@ -151,3 +153,62 @@ def test_real_collections(real_data, tmp_path):
     pictures = prepare(real_data / "mixed_jpg", tmp_path / "pictures", DataSettings(), "local:2")
     assert len(set(pictures.columns["label"])) == 4
     assert "the split leaks" in pictures.description["notes"][0]
+
+
+def test_a_corrected_label_map_is_noticed(tmp_path):
+    source = made.decathlon(tmp_path / "task", subjects=1)
+    prepare(source, tmp_path / "store", DataSettings(size=16), "local:1")
+    mask = source / "labelsTr" / "MADE_000.nii.gz"
+    nibabel.save(made.as_stored(made.landmarks((24, 24, 31)).astype(np.uint8), "LPS"), mask)
+    with pytest.raises(InputError, match="a store with other listing"):
+        prepare(source, tmp_path / "store", DataSettings(size=16), "local:1")
+
+
+def test_a_label_map_of_another_shape_is_not_used_and_said(tmp_path):
+    source = made.decathlon(tmp_path / "task", subjects=1)
+    nibabel.save(made.as_stored(made.landmarks((9, 9, 9)), "LPS"), source / "labelsTr" / "MADE_000.nii.gz")
+    store = prepare(source, tmp_path / "store", DataSettings(size=16), "local:1")
+    assert np.isnan(store.columns["lesion_area_mm2"]).all()
+    assert "label map not used: its shape (9, 9, 9)" in store.folder.discarded.read_text()
+
+
+def test_copies_are_left_out_whatever_they_are_called(tmp_path):
+    source = made.picture_folder(tmp_path / "pictures", subjects=1, each=1)
+    (original,) = source.rglob("*.png")
+    for name in ("a.png", "b.png"):
+        shutil.copy(original, source / name)
+    store = prepare(source, tmp_path / "store", DataSettings(size=16), "local:1")
+    assert len(store) == 1
+    assert store.folder.discarded.read_text().count("the same slice as") == 2
+
+
+def test_frames_that_no_scan_has_are_said(tmp_path):
+    source = made.decathlon(tmp_path / "task", subjects=1)
+    store = prepare(source, tmp_path / "store", DataSettings(size=16, frames=("FLAIR", "T1ww")), "local:1")
+    assert "data.frames names T1ww, which no scan has." in store.description["notes"]
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path):
+    source = made.picture_folder(tmp_path / "pictures", subjects=2, each=1)
+    store = prepare(source, tmp_path / "store", DataSettings(size=16), "local:1")
+    before = contents(store.folder.root)
+    store.folder.parts.mkdir()
+    (store.folder.root / ".images-00000.npy.77.tmp").touch()
+    prepare(source, tmp_path / "store", DataSettings(size=16), "local:1")
+    assert contents(store.folder.root) == before
+
+
+def test_a_full_disk_is_an_error_and_no_store(tmp_path, monkeypatch):
+    source = made.picture_folder(tmp_path / "pictures", subjects=2, each=1)
+
+    def full(*arguments):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module.np.lib.format, "write_array_header_1_0", full)
+        with pytest.raises(OSError, match="No space left"):
+            prepare(source, tmp_path / "store", DataSettings(size=16), "local:1")
+    assert not list((tmp_path / "store").glob("images*"))
+    with pytest.raises(InputError, match="half-made"):
+        Store.open(tmp_path / "store")
+    assert len(prepare(source, tmp_path / "store", DataSettings(size=16), "local:1")) == 2

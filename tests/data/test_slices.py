@@ -70,7 +70,7 @@ def test_slice_rules(rule, count, expected):
     assert chosen_positions(rule, count) == expected
 
 
-@pytest.mark.parametrize("rule", ["", "60", "100:60", "a:b", "1:2/0", "-3:5"])
+@pytest.mark.parametrize("rule", ["", "60", "100:60", "a:b", "1:2/0", "-3:5", "0:inf"])
 def test_a_wrong_slice_rule_is_named(rule):
     with pytest.raises(InputError, match=r"data\.slices"):
         chosen_positions(rule, 155)
@@ -101,6 +101,7 @@ def test_tissue_below_the_background_is_kept_and_the_background_black():
     assert scale.black < -2
     assert scale.white > 2
     assert (grey[voxels == 0] == 0).all()
+    assert (grey > scale.foreground).mean() == pytest.approx(0.6**3, rel=0.02)
     assert np.median(grey[voxels != 0]) == pytest.approx(127, abs=10)
 
 
@@ -152,3 +153,18 @@ def test_any_shape_and_spacing_gives_black_edges_and_a_full_middle(rows, columns
 def test_labels_stay_labels():
     labels = np.random.default_rng(0).integers(0, 4, (2, 33, 21))
     assert set(np.unique(resample_labels(labels, (1.0, 1.0), 50))) <= {0, 1, 2, 3}
+
+
+def test_a_common_tissue_value_is_not_taken_for_background():
+    """A tightly cropped picture whose commonest grey is tissue."""
+    picture = np.random.default_rng(0).integers(100, 110, (60, 60)).astype(np.uint8)
+    picture[:5] = 3
+    scale = grey_scale(picture, (0.5, 99.5))
+    grey = to_grey(picture[None], scale)[0]
+    assert grey[:5].max() < 10
+    assert grey[10:].min() > 200
+
+
+@pytest.mark.parametrize("lowest", [-1e30, 1e30])
+def test_a_volume_of_one_extreme_value_has_no_grey_scale(lowest):
+    assert grey_scale(np.full((5, 5, 5), lowest, np.float32), (0.5, 99.5)) is None

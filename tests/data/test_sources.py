@@ -78,3 +78,41 @@ def test_an_empty_or_absent_folder_is_named(tmp_path):
         list_scans(tmp_path, PATTERN)
     with pytest.raises(InputError, match="is not a folder"):
         list_scans(tmp_path / "absent", PATTERN)
+
+
+def test_hidden_folders_links_and_unreachable_files(tmp_path):
+    """As in a data set under git-annex: visible names are links into a hidden folder."""
+    annex = tmp_path / ".git" / "annex"
+    annex.mkdir(parents=True)
+    made.nibabel.save(made.as_stored(made.landmarks(), "RAS"), annex / "MD5E-1.nii.gz")
+    (tmp_path / "sub-01").mkdir()
+    (tmp_path / "sub-01" / "T1w.nii.gz").symlink_to(annex / "MD5E-1.nii.gz")
+    (tmp_path / "sub-02.nii.gz").symlink_to(annex / "absent.nii.gz")
+    (tmp_path / "sub-03").symlink_to(tmp_path / "sub-01", target_is_directory=True)
+    (tmp_path / "sub-01" / "circle").symlink_to(tmp_path, target_is_directory=True)
+    found = list_scans(tmp_path, PATTERN)
+    assert [(scan.subject, scan.path.name) for scan in found.scans] == [("01", "T1w.nii.gz")]
+    assert ("sub-02.nii.gz", "a link that leads nowhere, or a file that cannot be reached") in found.passed_over
+
+
+def test_label_maps_among_volumes_are_no_scans(tmp_path):
+    for name in ("sub-1_flair.nii.gz", "sub-1_seg.nii.gz", "sub-1_DSEG.NII"):
+        made.nibabel.save(made.as_stored(made.landmarks(), "RAS"), tmp_path / "scan.nii")
+        (tmp_path / "scan.nii").rename(tmp_path / name)
+    found = list_scans(tmp_path, PATTERN)
+    assert [scan.path.name for scan in found.scans] == ["sub-1_flair.nii.gz"]
+    assert {name for name, _ in found.passed_over} == {"sub-1_seg.nii.gz", "sub-1_DSEG.NII"}
+
+
+def test_a_description_that_leads_out_of_its_folder_or_repeats_a_frame(tmp_path):
+    root = made.decathlon(tmp_path / "task", subjects=1)
+    made.nibabel.save(made.as_stored(made.landmarks(), "RAS"), tmp_path / "elsewhere.nii.gz")
+    content = json.loads((root / "dataset.json").read_text())
+    content["test"] = ["../elsewhere.nii.gz", str(tmp_path / "elsewhere.nii.gz")]
+    (root / "dataset.json").write_text(json.dumps(content))
+    assert [reason for _, reason in list_scans(root, PATTERN).passed_over] == [
+        "named in dataset.json, but outside its folder"
+    ] * 2
+    (root / "dataset.json").write_text(json.dumps(content | {"modality": {"0": "MR", "1": "mr"}}))
+    with pytest.raises(InputError, match="names a frame twice"):
+        list_scans(root, PATTERN)

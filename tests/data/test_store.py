@@ -57,6 +57,11 @@ def test_what_is_no_whole_store_is_refused(tmp_path):
     with pytest.raises(InputError, match="is damaged"):
         Store.open(store.folder.root)
     write_json(store.folder.description, description)
+    columns = store.folder.columns.read_bytes()
+    store.folder.columns.write_bytes(columns[:100])
+    with pytest.raises(InputError, match=r"slices\.npz is missing or damaged"):
+        Store.open(store.folder.root).select("train")
+    store.folder.columns.write_bytes(columns)
     store.folder.images(0).write_bytes(b"")
     with pytest.raises(InputError, match=r"images-00000\.npy is missing or damaged"):
         Store.open(store.folder.root).images(np.array([0]))

@@ -113,3 +113,18 @@ def test_a_broken_picture_has_a_reason(tmp_path):
     (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff broken")
     with pytest.raises(UnreadableError, match="not a readable picture"):
         read_picture(tmp_path / "broken.jpg")
+
+
+def test_endings_do_not_decide_what_a_file_is(tmp_path):
+    nibabel.save(made.as_stored(made.landmarks(), "RAS"), tmp_path / "scan.nii")
+    (tmp_path / "plain.nii.gz").write_bytes((tmp_path / "scan.nii").read_bytes())
+    (tmp_path / "SCAN.NII.GZ").write_bytes(gzip.compress((tmp_path / "scan.nii").read_bytes()))
+    for name in ("plain.nii.gz", "SCAN.NII.GZ"):
+        np.testing.assert_array_equal(read_volume(tmp_path / name).voxels[..., 0], made.landmarks())
+
+
+def test_a_stack_of_pictures_is_not_read_as_its_first_page(tmp_path):
+    pages = [Image.new("L", (8, 8), level) for level in (1, 2, 3)]
+    pages[0].save(tmp_path / "stack.tif", save_all=True, append_images=pages[1:])
+    with pytest.raises(UnreadableError, match="has 3 pages"):
+        read_picture(tmp_path / "stack.tif")

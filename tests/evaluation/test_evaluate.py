@@ -72,17 +72,21 @@ def test_a_moved_store_is_named_by_data_and_a_changed_one_refused(copied, pixels
     write_json(copied.config, config)
 
 
-def test_too_few_slices_name_the_way_out(copied, pixels):
-    config = read_json(copied.config)
-    recipe = config["recipe"] | {"evaluation": config["recipe"]["evaluation"] | {"count": 10_000}}
-    write_json(copied.config, config | {"recipe": recipe})
-    with pytest.raises(InputError, match=r"evaluation\.count = 10000, but the store has"):
-        evaluate(copied)
-    recipe["evaluation"]["count"], recipe["evaluation"]["neighbours"] = 0, 500
-    write_json(copied.config, config | {"recipe": recipe})
-    with pytest.raises(InputError, match=r"at least 501 of each are needed: .*data\.split_seed"):
-        evaluate(copied)
-    write_json(copied.config, config)
+def test_settings_go_over_the_runs_and_too_few_slices_name_the_way_out(copied, pixels):
+    found = evaluate(copied, sets=["evaluation.count=5", "evaluation.seeds=1"])
+    assert found["metrics"]["recall"]["count"] == 5
+    with pytest.raises(InputError, match=r"at least 501 are needed: .*data\.split_seed"):
+        evaluate(copied, sets=["evaluation.neighbours=500"])
+    with pytest.raises(InputError, match=r"takes settings of \[evaluation\] only, not of training"):
+        evaluate(copied, sets=["training.seed=2"])
+
+
+def test_radii_to_other_subjects_need_other_subjects(copied, pixels, monkeypatch):
+    alone = staticmethod(lambda store, indices: SliceSet(store.images(indices), np.full(len(indices), "one")))
+    monkeypatch.setattr(SliceSet, "of_store", alone)
+    found = evaluate(copied)
+    assert "precision" in found["metrics"]
+    assert "precision_other_subject" not in found["metrics"]
 
 
 @pytest.mark.parametrize("name", METRICS)

@@ -19,10 +19,18 @@ def test_files_sheet_and_table(trained, tmp_path):
         np.testing.assert_array_equal(np.asarray(picture), generator.sample(18, seed=1)[17])
     with Image.open(out / "sheet.png") as sheet:
         assert sheet.size == (8 * 112, 3 * 112)
-    assert len((out / "slices.csv").read_text().splitlines()) == 19
+    assert len((out / "synthetic.csv").read_text().splitlines()) == 19
 
 
 def test_a_folder_of_something_else_is_refused(trained, tmp_path):
-    (tmp_path / "thesis.pdf").touch()
+    (tmp_path / "slices.csv").touch()  # as in a store
     with pytest.raises(InputError, match="is not empty"):
         write_pictures(TrainedGenerator.open(trained), tmp_path, 1, seed=0)
+
+
+def test_other_pictures_in_the_folder_stay(trained, tmp_path):
+    out = tmp_path / "out"
+    write_pictures(TrainedGenerator.open(trained), out, 2, seed=0)
+    (out / "2024-scan.png").touch()
+    write_pictures(TrainedGenerator.open(trained), out, 1, seed=0)
+    assert {path.name for path in out.glob("*.png")} == {"000000.png", "sheet.png", "2024-scan.png"}

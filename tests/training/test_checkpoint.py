@@ -33,6 +33,7 @@ def test_a_damaged_one_is_passed_over_with_a_word(tmp_path, spoil):
     found, damaged = load_checkpoint(tmp_path, CPU)
     assert found["step"] == 64
     assert damaged == ["checkpoint 000000000128.pt is damaged and was passed over"]
+    assert [path.name for path in tmp_path.iterdir()] == ["000000000064.pt"]
 
 
 def test_all_damaged_is_an_error_and_none_is_a_start(tmp_path):

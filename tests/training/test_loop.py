@@ -2,7 +2,6 @@
 
 import os
 import signal
-import threading
 
 import numpy as np
 import pytest
@@ -17,7 +16,7 @@ from braingan.recipe import Recipe, run_record, settle
 from braingan.settings import parse
 from braingan.training import record as record_module
 from braingan.training.loop import train
-from braingan.training.run import begin_run, read_log
+from braingan.training.run import read_log
 
 # Small in time, not in kind: the 4-layer network, few slices, few steps.
 TRAINING = {"epochs": 2, "batch_size": 8, "samples": 16, "threads": 2, "precision": "float32"}
@@ -28,11 +27,10 @@ def store(tmp_path_factory):
     return made.picture_store(tmp_path_factory.mktemp("training"))
 
 
-def start(folder, store, **training):
-    recipe = settle(parse(Recipe, {"model": {"name": "thesis4"}, "training": TRAINING | training}), store)
+def start(folder, store, model="thesis4", **training):
+    recipe = settle(parse(Recipe, {"model": {"name": model}, "training": TRAINING | training}), store)
     run = RunFolder(folder)
-    begin_run(run, run_record(recipe, store))
-    return run, train(run, store, recipe.data.frames, recipe.model, recipe.training)
+    return run, train(run, store, recipe.data.frames, recipe.model, recipe.training, run_record(recipe, store))
 
 
 def weights(run):
@@ -84,10 +82,10 @@ def test_a_longer_training_continues_a_shorter_one_exactly(whole, store, tmp_pat
     assert any(event.startswith("continued at image 16") for event in events)
 
 
-@pytest.mark.parametrize("precision", ["float32", "bf16"])
-def test_a_training_killed_between_checkpoints_ends_as_one_never_killed(store, tmp_path, monkeypatch, precision):
+@pytest.mark.parametrize(("model", "precision"), [("thesis4", "float32"), ("thesis7", "bf16")])
+def test_a_training_killed_between_checkpoints_ends_as_one_never_killed(store, tmp_path, monkeypatch, model, precision):
     """Killed in step 5, when only the state after step 3 was saved: amid an epoch of two steps."""
-    unbroken, _ = start(tmp_path / "unbroken", store, epochs=3, precision=precision)
+    unbroken, _ = start(tmp_path / "unbroken", store, model, epochs=3, precision=precision)
     note, saves = record_module.Record.note, []
 
     def note_then_die(self, scalars):
@@ -101,26 +99,37 @@ def test_a_training_killed_between_checkpoints_ends_as_one_never_killed(store, t
     with monkeypatch.context() as patch:
         patch.setattr(record_module.Record, "note", note_then_die)
         with pytest.raises(KeyboardInterrupt):
-            start(tmp_path / "killed", store, epochs=3, precision=precision)
-    run, finished = start(tmp_path / "killed", store, epochs=3, precision=precision)
+            start(tmp_path / "killed", store, model, epochs=3, precision=precision)
+    run, finished = start(tmp_path / "killed", store, model, epochs=3, precision=precision)
     assert finished
     assert saves == [24]
     assert_equal_runs(run, unbroken)
 
 
-def test_a_termination_signal_saves_and_the_same_command_goes_on(store, tmp_path):
-    timer = threading.Timer(0.7, os.kill, (os.getpid(), signal.SIGTERM))
-    timer.start()
+def test_a_termination_signal_saves_and_the_same_command_goes_on(store, tmp_path, monkeypatch):
+    note = record_module.Record.note
+
+    def note_then_signal(self, scalars):
+        note(self, scalars)
+        if self.state.step == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(record_module.Record, "note", note_then_signal)
     run, finished = start(tmp_path / "run", store, epochs=10_000)
     assert not finished
-    assert read_csv(run.events)[-1]["event"] == "stopped on request"
-    assert list(run.checkpoints.glob("*.pt"))
+    assert read_csv(run.events)[-1] == {"images": "24", "event": "stopped on request"}
+    assert [path.name for path in run.checkpoints.iterdir()] == ["000000000024.pt"]
+    assert not run.snapshots()
+    run, finished = start(tmp_path / "run", store, epochs=1)  # shorter than what was trained: its end is here
+    assert finished
+    assert [snapshot.images_seen for snapshot in run.snapshots()] == [24]
 
 
 def test_a_finished_training_is_not_run_again(whole, store):
-    before = {path: path.stat().st_mtime_ns for path in whole.root.rglob("*.*") if path != whole.config}
+    before = {path: path.stat().st_mtime_ns for path in whole.root.rglob("*")}
     start(whole.root, store, epochs=3, snapshots=[1])
-    assert before == {path: path.stat().st_mtime_ns for path in whole.root.rglob("*.*") if path != whole.config}
+    start(whole.root, store, epochs=1)  # nor is the record of its length lost
+    assert before == {path: path.stat().st_mtime_ns for path in whole.root.rglob("*")}
 
 
 def test_minutes_end_a_training_too(store, tmp_path):
@@ -130,7 +139,7 @@ def test_minutes_end_a_training_too(store, tmp_path):
 
 
 def test_another_training_in_the_same_folder_is_refused_and_what_differs_named(whole, store, tmp_path):
-    with pytest.raises(InputError, match=r"training\.learning_rate: 0\.0001 there, 0\.001 now"):
+    with pytest.raises(InputError, match=r"training\.learning_rate: 0\.0002 there, 0\.001 now"):
         start(whole.root, store, learning_rate=1e-3)
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.pdf").touch()
@@ -140,7 +149,19 @@ def test_another_training_in_the_same_folder_is_refused_and_what_differs_named(w
 
 def test_divergence_is_said_and_never_saved(store, tmp_path):
     with pytest.raises(InputError, match=r"no longer finite .* lower training\.learning_rate"):
-        start(tmp_path / "run", store, learning_rate=1e30, epochs=4)
+        start(tmp_path / "run", store, learning_rate=1e38, epochs=4, checkpoint_seconds=1e-9)
+    assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+def test_a_refused_start_does_not_claim_the_folder(store, tmp_path):
+    with pytest.raises(InputError, match="9999 train slices were asked for"):
+        start(tmp_path / "run", store, samples=9999)
+    assert start(tmp_path / "run", store, epochs=1)[1]
+
+
+def test_a_batch_over_several_epochs_keeps_every_snapshot_asked_for(store, tmp_path):
+    run, _ = start(tmp_path / "run", store, batch_size=40, epochs=5, snapshots=[1, 4])
+    assert [snapshot.images_seen for snapshot in run.snapshots()] == [40, 80]
 
 
 def test_training_learns(store, tmp_path):

@@ -3,8 +3,10 @@
 Nothing heavy is imported before a verb needs it, so that `--help` answers at once.
 """
 
+import functools
 import sys
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
 
@@ -19,8 +21,35 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+
+
+def _in_one_sentence(command: Callable[..., None]) -> Callable[..., None]:
+    """Let a verb's errors end in one sentence and exit status 1; `--debug` shows the traceback."""
+
+    @functools.wraps(command)
+    def run(*arguments: Any, **options: Any) -> None:
+        try:
+            command(*arguments, **options)
+        except InputError as error:
+            sentence = str(error)
+            if "--debug" in sys.argv:
+                raise
+        except KeyboardInterrupt:
+            sentence = "stopped; the same command goes on where it was."
+        except OSError as error:
+            sentence = f"{error.filename or 'the system'}: {error.strerror or error}; nothing was left half-written."
+            if "--debug" in sys.argv:
+                raise
+        else:
+            return
+        typer.echo(f"braingan: {sentence}", err=True)
+        raise typer.Exit(1)
+
+    return run
+
+
 for verb in (prepare, train, sample, evaluate, report):
-    app.command(verb.__name__.rpartition(".")[2])(verb.command)
+    app.command(verb.__name__.rpartition(".")[2])(_in_one_sentence(verb.command))
 
 
 def _version(asked: bool) -> None:
@@ -36,19 +65,9 @@ def _options(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")
     ] = False,
 ) -> None:
-    """--debug is read in `main`, where errors end."""
+    """`--debug` is read where errors end."""
 
 
 def main() -> None:
     """Run the command line: exit status 0 done, 1 failed, 2 wrong use."""
-    debug = "--debug" in sys.argv
-    try:
-        app()
-    except InputError as error:
-        if debug:
-            raise
-        typer.echo(f"braingan: {error}", err=True)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        typer.echo("braingan: stopped; the same command goes on where it was.", err=True)
-        sys.exit(1)
+    app()

@@ -32,8 +32,9 @@ def command(
     from braingan.recipe import compose
 
     named = {"size": size, "axis": axis, "slices": slices}
-    assignments = [f"data.{name}={value if name == 'size' else f'{value!r}'}" for name, value in named.items() if value]
-    if frames:
+    given = {name: value for name, value in named.items() if value is not None}
+    assignments = [f"data.{name}={value!r}" for name, value in given.items()]
+    if frames is not None:
         assignments.append(f"data.frames={[name.strip() for name in frames.split(',')]}")
     store = prepare(source, out, compose(recipe, [*(sets or []), *assignments]).data, on or default_place())
     description = store.description

@@ -23,7 +23,6 @@ def command(
     from braingan.folders import RunFolder
     from braingan.recipe import compose, run_record, settle
     from braingan.training.loop import train
-    from braingan.training.run import begin_run
 
     store = Store.open(data)
     settled = settle(compose(recipe, sets or []), store)
@@ -31,8 +30,8 @@ def command(
         _show(settled, store.side)
         return
     folder = RunFolder(out)
-    begin_run(folder, run_record(settled, store))
-    if not train(folder, store, settled.data.frames, settled.model, settled.training):
+    record = run_record(settled, store)
+    if not train(folder, store, settled.data.frames, settled.model, settled.training, record):
         typer.echo(f"{out}: stopped; the same command goes on where it was.")
         raise typer.Exit(1)
     typer.echo(f"{out}: trained; next: braingan evaluate {out}")

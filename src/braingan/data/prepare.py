@@ -10,7 +10,7 @@ import json
 import shutil
 import zipfile
 from collections import Counter
-from concurrent.futures import as_completed
+from concurrent.futures import BrokenExecutor, as_completed
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -82,6 +82,9 @@ class Part:
 
     images: list[UInt8[np.ndarray, "side side"]] = field(default_factory=list)
     masks: list[UInt8[np.ndarray, "side side"]] = field(default_factory=list)
+    """As many as images, or none where the volume has no label map."""
+    files: list[str] = field(default_factory=list)
+    """Which file, and of a 4-D one which frame, each image is from."""
     rows: list[dict[str, Any]] = field(default_factory=list)
     discarded: list[tuple[str, str, str]] = field(default_factory=list)
 
@@ -119,6 +122,10 @@ def prepare(source: Path, out: Path, settings: DataSettings, on: str) -> Store:
             for job in as_completed(jobs):
                 job.result()
                 advance(1)
+        except BrokenExecutor as error:
+            raise InputError(
+                f"A worker ended abruptly, perhaps for want of memory: run it again with fewer (--on {on} now)."
+            ) from error
         finally:
             executor.shutdown(cancel_futures=True)
     paths = [_part_path(folder, scans[0].volume) for scans in volumes]
@@ -127,14 +134,22 @@ def prepare(source: Path, out: Path, settings: DataSettings, on: str) -> Store:
 
 
 def _listing(source: Path, scans: list[Scan]) -> str:
-    """Fingerprint the names and sizes of the files, so that a store is not taken for a changed source's."""
-    entries = [(scan.path.relative_to(source).as_posix(), scan.path.stat().st_size) for scan in scans]
+    """Fingerprint the files' names and sizes and what was read from them, so that a changed source is noticed."""
+
+    def size(path: Path | None) -> int:
+        return path.stat().st_size if path and path.is_file() else -1
+
+    def entry(path: Path | None) -> tuple[str, int] | None:
+        return (path.relative_to(source).as_posix(), size(path)) if path else None
+
+    entries = [(entry(s.path), s.subject, s.frames, s.label, s.position, entry(s.mask)) for s in scans]
     return hashlib.sha256(json.dumps(entries).encode()).hexdigest()[:16]
 
 
 def _whole(folder: StoreFolder, identity: dict[str, Any]) -> Store:
     store = Store.open(folder.root)
     changed = [key for key in identity if store.description.get(key) != identity[key]]
+    _tidy(folder)
     if changed:
         raise InputError(
             f"{folder.root} is a store with other {' and '.join(changed)}: choose another --out, or delete it."
@@ -150,10 +165,17 @@ def _begin(folder: StoreFolder, identity: dict[str, Any]) -> None:
                 f"{folder.root} holds a half-made store with other settings or source: choose another --out, "
                 "or delete it."
             )
-    elif folder.root.exists() and any(path.name != "parts" for path in folder.root.iterdir()):
+    elif folder.root.exists() and any(path.name not in ("parts", "discarded.csv") for path in folder.root.iterdir()):
         raise InputError(f"{folder.root} is not empty and no store: choose another --out.")
     else:
         write_json(begun, identity)
+
+
+def _tidy(folder: StoreFolder) -> None:
+    """Remove what a killed process left behind in a store."""
+    shutil.rmtree(folder.parts, ignore_errors=True)
+    for left in folder.root.glob(".*.tmp"):
+        left.unlink()
 
 
 def _part_path(folder: StoreFolder, volume: str) -> Path:
@@ -182,6 +204,7 @@ def make_part(scans: list[Scan], settings: DataSettings, source: Path, folder: S
     arrays: dict[str, Shaped[np.ndarray, ...]] = {
         "images": np.asarray(part.images, np.uint8),
         "masks": np.asarray(part.masks, np.uint8),
+        "files": np.asarray(part.files, np.str_),
         "discarded": np.asarray(part.discarded, np.str_).reshape(-1, 3),
     }
     arrays |= {name: np.asarray([row[name] for row in part.rows]) for name in COLUMNS if name != "split"}
@@ -276,7 +299,9 @@ def _add(
         part.discarded.append((name, position, f"tissue on {brain:.1%} of it, less than data.min_brain"))
     else:
         part.images.append(image)
-        part.masks.append(mask if mask is not None else np.zeros_like(image))
+        if mask is not None:
+            part.masks.append(mask)
+        part.files.append(name)
         part.rows.append(row | {"brain_fraction": brain})
 
 
@@ -307,22 +332,23 @@ def assemble(
     seen: dict[bytes, str] = {}
     for path in sorted(parts):
         with np.load(path, allow_pickle=False) as part:
-            images, rows = part["images"], {name: part[name] for name in columns}
+            images, files, rows = part["images"], part["files"], {name: part[name] for name in columns}
             discarded += [tuple(row) for row in part["discarded"].tolist()]
         keep = []
         for i, image in enumerate(images):
-            where = f"{rows['volume'][i]}#{rows['frame'][i]}"
-            first = seen.setdefault(hashlib.sha256(image.tobytes()).digest(), f"{where} slice {rows['position'][i]}")
-            if first == f"{where} slice {rows['position'][i]}":
-                keep.append(i)
+            position, content = str(rows["position"][i]), hashlib.sha256(image.tobytes()).digest()
+            if content in seen:
+                discarded.append((str(files[i]), position, f"the same slice as {seen[content]}"))
             else:
-                discarded.append((where, str(rows["position"][i]), f"the same slice as {first}"))
+                seen[content] = f"{files[i]} slice {position}" if position != "-1" else str(files[i])
+                keep.append(i)
         kept.append((path, keep))
         for name in columns:
             columns[name] += [rows[name][i] for i in keep]
     write_csv(folder.discarded, ("file", "slice", "reason"), discarded)
     count = len(columns["subject"])
     if not count:
+        shutil.rmtree(folder.parts)
         raise InputError(f"No usable slice was found; {folder.discarded} says why, file by file.")
     table = _table(columns, settings)
     has_masks = bool(np.isfinite(table["lesion_area_mm2"]).any())
@@ -333,7 +359,7 @@ def assemble(
     with replacing(folder.columns) as path:
         write_npz(path, table)
     write_csv(folder.table, COLUMNS, zip(*(_people(table[name]) for name in COLUMNS), strict=True))
-    notes = notes + _split_notes(table)
+    notes = notes + _split_notes(table) + _frame_notes(table, settings)
     write_json(folder.description, {
         **identity, "side": settings.size, "count": count, "shards": shards, "masks": has_masks,
         "subjects": len(np.unique(table["subject"])), "discarded": len(discarded), "notes": notes,
@@ -368,6 +394,12 @@ def _split_notes(table: dict[str, Shaped[np.ndarray, " n"]]) -> list[str]:
     ]
 
 
+def _frame_notes(table: dict[str, Shaped[np.ndarray, " n"]], settings: DataSettings) -> list[str]:
+    there = {name.lower() for name in table["frame"].tolist()}
+    absent = [name for name in settings.frames if name.lower() not in there]
+    return [f"data.frames names {', '.join(absent)}, which no scan has."] if absent else []
+
+
 def _write_shards(
     folder: StoreFolder, kept: list[tuple[Path, list[int]]], count: int, side: int, has_masks: bool, digest: Any
 ) -> int:
@@ -379,19 +411,23 @@ def _write_shards(
         for shard in range(shards):
             size = min(per_shard, count - shard * per_shard)
             with replacing(target(shard)) as path:
-                array = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=(size, side, side))
-                for i in range(size):
-                    array[i] = next(stream)
-                    digest.update(array[i].tobytes())
-                array.flush()
-                del array
+                header = {"descr": "|u1", "fortran_order": False, "shape": (size, side, side)}
+                with path.open("wb") as file:  # not a memory map, which a full disk ends without a word
+                    np.lib.format.write_array_header_1_0(file, header)
+                    for _ in range(size):
+                        content = next(stream).tobytes()
+                        digest.update(content)
+                        file.write(content)
     return shards
 
 
 def _slices_of(kept: list[tuple[Path, list[int]]], name: str) -> Any:
     for path, keep in kept:
         with np.load(path, allow_pickle=False) as part:
-            yield from part[name][keep] if keep else ()
+            slices = part[name]
+            if len(keep) and not len(slices):  # a volume without a label map, in a store that has some
+                slices = np.zeros_like(part["images"])
+            yield from slices[keep] if keep else ()
 
 
 def write_npz(path: Path, arrays: dict[str, Shaped[np.ndarray, "..."]]) -> None:

@@ -50,14 +50,14 @@ def chosen_positions(rule: str, count: int) -> range:
     try:
         first, last = (float(text) for text in span.split(":"))
         scale = count / int(depth) if depth else (float(count) if "." in span else 1.0)
+        start, stop = round(first * scale), round(last * scale)
         if not 0 <= first < last or not scale > 0:
             raise ValueError
-    except (ValueError, ZeroDivisionError) as error:
+    except (ValueError, ZeroDivisionError, OverflowError) as error:
         raise InputError(
             f"data.slices = {rule} is no rule; use 60:100 (slice numbers), 60:100/155 (in proportion), "
             "0.4:0.6 (share of depth) or all."
         ) from error
-    start, stop = round(first * scale), round(last * scale)
     return range(min(start, count), min(max(stop, start + 1), count))
 
 
@@ -75,29 +75,31 @@ class GreyScale:
 def grey_scale(voxels: Shaped[np.ndarray, "..."], percentiles: tuple[float, float]) -> GreyScale | None:
     """Set the grey scale of a volume (or picture) from robust percentiles of its foreground.
 
-    The background is the commonest value where it fills at least 5 % (skull-stripped volumes), else the
-    darkest percent. The foreground lies further from the background than the average voxel does, which
-    parts tissue from air in stripped, unstripped and z-scored volumes alike. Black is the background, or the
-    low percentile where tissue lies below the background.
+    The background is the commonest value where it fills at least a fifth (skull-stripped volumes), or a twentieth
+    and is the darkest; else the darkest percent. The foreground lies further from the background than the average
+    voxel does, which parts tissue from air in stripped, unstripped and z-scored volumes alike. Black is the
+    background, or the low percentile where tissue lies below the background.
 
     Returns None where all voxels are the same.
     """
-    flat = voxels.reshape(-1) if voxels.flags.c_contiguous else voxels.ravel(order="K")
-    sample = flat[::EVERY] if flat.size > 200_000 else flat
-    sample = sample.astype(np.float32)
+    flat = voxels.ravel(order="K")
+    sample = (flat[::EVERY] if flat.size > 200_000 else flat).astype(np.float32)
     values, counts = np.unique(sample, return_counts=True)
     if len(values) == 1:
         return None
     common = counts.argmax()
-    plain = counts[common] >= 0.05 * sample.size
+    plain = counts[common] >= (0.05 if common == 0 else 0.2) * sample.size
     background = float(values[common] if plain else np.percentile(sample, 1))
     distance = np.abs(sample - background)
     tissue = sample[distance > distance.mean()]
+    if not len(tissue):
+        return None
     low, high = (float(p) for p in np.percentile(tissue, percentiles))
     black = min(background, low)
     if not high > black:
         return None
-    threshold = (background + float(distance.mean()) - black) / (high - black) * 255
+    # Tissue below the background is tissue too; there only the background itself is mapped to 0.
+    threshold = 0.5 if black < background else float(distance.mean()) / (high - black) * 255
     return GreyScale(background, black, high, threshold)
 
 

@@ -5,6 +5,7 @@ tried in the order of `SOURCES`.
 """
 
 import json
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from typing import Any
 from braingan.errors import InputError
 
 NIFTI_ENDINGS = (".nii", ".nii.gz")
+LABEL_MAP_ENDINGS = ("_seg", "_dseg", "_mask", "_label", "_labels")
 PICTURE_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff")
 
 
@@ -85,44 +87,53 @@ def decathlon(root: Path, pattern: str) -> Collection | None:
         modality = content["modality"]
         frames = tuple(str(modality[key]) for key in sorted(modality, key=int))
         entries: list[Any] = [*content["training"], *content.get("test", [])]
-        listed = [(e, None) if isinstance(e, str) else (e["image"], e.get("label")) for e in entries]
+        listed = [(str(e), None) if isinstance(e, str) else (str(e["image"]), e.get("label")) for e in entries]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"{description} is not a Decathlon description ({type(error).__name__}: {error}); "
             "it needs the keys `modality` and `training`."
         ) from error
+    if len({name.lower() for name in frames}) < len(frames):
+        raise InputError(f"{description} names a frame twice ({', '.join(frames)}): give each a name of its own.")
     scans, absent = [], []
     for image, mask in listed:
         path = root / image
-        if path.is_file():
-            name = _stem(path)
-            scans.append(Scan(name, name, path, frames, mask=root / mask if mask else None))
+        if not path.is_file():
+            absent.append((image, "named in dataset.json, but not there"))
+        elif not path.resolve().is_relative_to(root.resolve()):
+            absent.append((image, "named in dataset.json, but outside its folder"))
         else:
-            absent.append((str(image), "named in dataset.json, but not there"))
+            volume = path.relative_to(root).as_posix()
+            scans.append(Scan(_stem(path), volume, path, frames, mask=root / mask if mask else None))
     facts = {key: str(content[key]) for key in ("name", "licence", "license", "reference") if content.get(key)}
     return Collection("decathlon", scans, absent, facts)
 
 
 def nifti(root: Path, pattern: str) -> Collection | None:
-    """Read any folder of NIfTI volumes, subfolders included."""
-    files = _files(root, NIFTI_ENDINGS)
-    if not files:
+    """Read any folder of NIfTI volumes, subfolders included; label maps, known by their names, are no scans."""
+    files, passed_over = _files(root)
+    volumes = [path for path in files if path.name.lower().endswith(NIFTI_ENDINGS)]
+    if not volumes:
         return None
     scans, unnamed = [], 0
     for path in files:
-        found = _parts(pattern, root, path)
-        unnamed += "subject" not in found
-        volume = path.relative_to(root).as_posix().removesuffix(".gz").removesuffix(".nii")
-        frame = (found["frame"],) if "frame" in found else ()
-        scans.append(Scan(found.get("subject", volume), volume, path, frame, found.get("label", "")))
-    pictures = [(p.relative_to(root).as_posix(), "a picture in a folder of volumes: prepare pictures apart")
-                for p in _files(root, PICTURE_ENDINGS)]  # fmt: skip
-    return Collection("nifti", scans, pictures, notes=_leak_note(unnamed, len(files)))
+        volume = path.relative_to(root).as_posix()
+        if path not in volumes:
+            passed_over.append((volume, "a picture in a folder of volumes: prepare pictures apart"))
+        elif _stem(path).lower().endswith(LABEL_MAP_ENDINGS):
+            passed_over.append((volume, "a label map by its name; only a dataset.json says which scan it belongs to"))
+        else:
+            found = _parts(pattern, root, path)
+            unnamed += "subject" not in found
+            subject = found.get("subject", volume.removesuffix(path.name) + _stem(path))
+            frame = (found["frame"],) if "frame" in found else ()
+            scans.append(Scan(subject, volume, path, frame, found.get("label", "")))
+    return Collection("nifti", scans, passed_over, notes=_leak_note(unnamed, len(scans)))
 
 
 def pictures(root: Path, pattern: str) -> Collection | None:
     """Read a folder of pictures, subfolders included; where no subject is named, the folder is the label."""
-    files = _files(root, PICTURE_ENDINGS)
+    files, passed_over = _files(root)
     if not files:
         return None
     scans, unnamed = [], 0
@@ -132,10 +143,11 @@ def pictures(root: Path, pattern: str) -> Collection | None:
         relative = path.relative_to(root)
         folder = relative.parent.as_posix() if "subject" not in found and path.parent != root else ""
         subject = found.get("subject", relative.with_suffix("").as_posix())
+        volume = found.get("subject", relative.as_posix())
         frame = (found["frame"],) if "frame" in found else ()
         position = int(found["position"]) if "position" in found else None
-        scans.append(Scan(subject, subject, path, frame, found.get("label", folder), position=position))
-    return Collection("pictures", scans, notes=_leak_note(unnamed, len(files)))
+        scans.append(Scan(subject, volume, path, frame, found.get("label", folder), position=position))
+    return Collection("pictures", scans, passed_over, notes=_leak_note(unnamed, len(files)))
 
 
 SOURCES: dict[str, Source] = {"decathlon": decathlon, "nifti": nifti, "pictures": pictures}
@@ -156,8 +168,8 @@ def _check_pattern(pattern: str) -> None:
 def _parts(pattern: str, root: Path, path: Path) -> dict[str, str]:
     match = re.search(pattern, path.relative_to(root).as_posix())
     found = {key: value for key, value in match.groupdict().items() if value} if match else {}
-    if "position" in found and not found["position"].isdigit():
-        raise InputError(f"data.pattern: the position of {path.name} is `{found['position']}`, not a number.")
+    if "position" in found and not (found["position"].isdecimal() and len(found["position"]) < 10):
+        raise InputError(f"data.pattern: the position of {path.name} is `{found['position']}`, no slice number.")
     return found
 
 
@@ -170,10 +182,37 @@ def _leak_note(unnamed: int, files: int) -> list[str]:
     ]
 
 
-def _files(root: Path, endings: tuple[str, ...]) -> list[Path]:
-    found = (path for path in root.rglob("*") if path.name.lower().endswith(endings))
-    return sorted(path for path in found if path.is_file() and not path.name.startswith("."))
+def _files(root: Path) -> tuple[list[Path], list[tuple[str, str]]]:
+    """List all volumes and pictures below a folder, links followed once, and what could not be listed.
+
+    Hidden folders hold no scans of their own (`.git/annex` holds those that visible links lead to).
+    """
+    found, passed_over, visited = [], [], set()
+
+    def unreadable(error: OSError) -> None:
+        name = Path(error.filename).relative_to(root).as_posix()
+        passed_over.append((name, f"a folder that cannot be read: {error.strerror}"))
+
+    for folder, folders, names in os.walk(root, onerror=unreadable, followlinks=True):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        here = os.path.realpath(folder)
+        if here in visited:
+            folders.clear()
+            continue
+        visited.add(here)
+        for name in names:
+            path = Path(folder) / name
+            if name.startswith(".") or not name.lower().endswith(NIFTI_ENDINGS + PICTURE_ENDINGS):
+                continue
+            shown = path.relative_to(root).as_posix()
+            if not shown.isprintable() or "\udc80" <= max(shown) <= "\udcff":
+                passed_over.append((ascii(shown), "its name is not valid text: rename it"))
+            elif not path.is_file():
+                passed_over.append((shown, "a link that leads nowhere, or a file that cannot be reached"))
+            else:
+                found.append(path)
+    return sorted(found), passed_over
 
 
 def _stem(path: Path) -> str:
-    return path.name.removesuffix(".gz").removesuffix(".nii")
+    return re.sub(r"\.nii(\.gz)?$", "", path.name, flags=re.IGNORECASE)

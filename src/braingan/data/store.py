@@ -4,6 +4,7 @@ A store is read in place: images stay on the disk until a batch asks for them, a
 their first use.
 """
 
+import zipfile
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -75,8 +76,11 @@ class Store:
     @cached_property
     def columns(self) -> dict[str, Shaped[np.ndarray, " n"]]:
         """What is known of each slice; see `COLUMNS`. Unknown numbers are NaN, or -1 for a position."""
-        with np.load(self.folder.columns, allow_pickle=False) as table:
-            return {name: table[name] for name in COLUMNS}
+        try:
+            with self.folder.columns.open("rb") as file, np.load(file, allow_pickle=False) as table:
+                return {name: table[name] for name in COLUMNS}
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise InputError(f"{self.folder.columns} is missing or damaged: prepare the store again.") from error
 
     @cached_property
     def _image_shards(self) -> list[UInt8[np.ndarray, "n side side"]]:
@@ -109,11 +113,12 @@ class Store:
         """
         wanted = self.columns["split"] == split
         if frames:
-            names = {str(name).lower(): str(name) for name in np.unique(self.columns["frame"])}
-            unknown = [name for name in frames if name.lower() not in names]
+            there = np.char.lower(self.columns["frame"])
+            unknown = [name for name in frames if name.lower() not in there]
             if unknown:
-                raise InputError(f"data.frames: {unknown} not in the store, which has {sorted(names.values())}.")
-            wanted &= np.isin(self.columns["frame"], [names[name.lower()] for name in frames])
+                has = ", ".join(np.unique(self.columns["frame"])) or "one, unnamed"
+                raise InputError(f"data.frames: {', '.join(unknown)} not in the store, which has {has}.")
+            wanted &= np.isin(there, [name.lower() for name in frames])
         indices = np.flatnonzero(wanted)
         if count > len(indices):
             raise InputError(f"{count} {split} slices were asked for, but the store has {len(indices)}: ask for fewer.")

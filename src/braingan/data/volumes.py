@@ -14,6 +14,9 @@ import numpy as np
 from jaxtyping import Shaped
 from PIL import Image
 
+LARGEST = 1e30
+"""Intensities beyond are cut, so that sums over a volume stay finite in float32."""
+
 
 class UnreadableError(Exception):
     """Why a file, or a frame of it, can't be used; goes to `discarded.csv`."""
@@ -62,6 +65,8 @@ def read_picture(path: Path) -> Shaped[np.ndarray, "height width"]:
     """
     try:
         with Image.open(path) as picture:
+            if picture.format == "TIFF" and getattr(picture, "n_frames", 1) > 1:
+                raise UnreadableError(f"has {picture.n_frames} pages; store each slice as a picture of its own")
             if picture.mode.startswith("I") or picture.mode == "F":
                 return _finite(np.asarray(picture))
             return np.asarray(picture.convert("L"))
@@ -74,7 +79,7 @@ def _read_bytes(path: Path) -> bytes:
         content = path.read_bytes()
     except OSError as error:
         raise UnreadableError(f"cannot be read: {error.strerror}") from error
-    if path.suffix != ".gz":
+    if content[:2] != b"\x1f\x8b":
         return content
     try:
         return gzip.decompress(content)  # to the end, so the checksum there is compared
@@ -83,5 +88,7 @@ def _read_bytes(path: Path) -> bytes:
 
 
 def _finite(values: Shaped[np.ndarray, "..."]) -> Shaped[np.ndarray, "..."]:
-    """Some tools write NaN outside the brain; it counts as 0."""
-    return np.nan_to_num(values, posinf=0.0, neginf=0.0) if values.dtype.kind == "f" else values
+    """Some tools write NaN or the lowest number outside the brain; NaN and infinities count as 0."""
+    if values.dtype.kind != "f":
+        return values
+    return np.asarray(np.clip(np.nan_to_num(values, posinf=0.0, neginf=0.0), -LARGEST, LARGEST), np.float32)

@@ -4,13 +4,12 @@ The second is the floor: what a distance is between two sets of real slices of d
 count. For precision and recall it is a bound from above.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Int
 
 from braingan import __version__
@@ -24,7 +23,8 @@ from braingan.evaluation.sets import SliceSet
 from braingan.evaluation.settings import EvaluationSettings
 from braingan.folders import RunFolder, write_json
 from braingan.sampling.generator import TrainedGenerator
-from braingan.settings import parse
+from braingan.settings import apply_sets, parse
+from braingan.training.devices import Device
 from braingan.training.run import read_config
 
 FORMAT = 1
@@ -54,12 +54,15 @@ METRICS: dict[str, Metric] = {
 }
 
 
-def evaluate(folder: RunFolder, data: Path | None = None, split: str = "test") -> dict[str, Any]:
+def evaluate(
+    folder: RunFolder, data: Path | None = None, split: str = "test", sets: Iterable[str] = ()
+) -> dict[str, Any]:
     """Measure a run's last snapshot and write what was found beside it.
 
     Args:
         folder: the run's.
         data: the store, if it is no longer where the run was trained.
+        sets: assignments over the run's evaluation settings, such as `evaluation.seeds=5`.
         split: `test` writes `metrics.json`; `validation`, for making choices, `metrics-validation.json`.
 
     Raises:
@@ -68,19 +71,20 @@ def evaluate(folder: RunFolder, data: Path | None = None, split: str = "test") -
     generator = TrainedGenerator.open(folder)
     store = open_store_of(folder, data)
     config = generator.config
-    settings = parse(EvaluationSettings, config["recipe"]["evaluation"])
+    settings = _settings(config["recipe"]["evaluation"], sets)
     frames = tuple(config["recipe"]["data"]["frames"])
     samples, seed = (config["recipe"]["training"][name] for name in ("samples", "seed"))
     held_out, trained_on = store.select(split, frames), store.select("train", frames, samples, seed)
     count = _count(settings, len(held_out), len(trained_on), split, store)
     real = SliceSet.of_store(store, _spread(held_out, count))
     training = SliceSet.of_store(store, _spread(trained_on, count))
-    torch.set_num_threads(config["recipe"]["training"]["threads"] or torch.get_num_threads())
+    Device.choose("float32", config["recipe"]["training"]["threads"])
     extractor = open_extractor(settings.extractor)
-    sets = [SliceSet.generated(generator.sample(count, seed)) for seed in range(settings.seeds)]
+    generated = [SliceSet.generated(generator.sample(count, seed)) for seed in range(settings.seeds)]
     by_discriminator = [
-        probabilities(generator.networks["discriminator"], images) for images in (real.images, sets[0].images)
+        probabilities(generator.networks["discriminator"], images) for images in (real.images, generated[0].images)
     ]
+    enough_others = all(_enough_others(slices, settings.neighbours) for slices in (real, training))
     found = {
         "format": FORMAT,
         "protocol": {
@@ -95,7 +99,11 @@ def evaluate(folder: RunFolder, data: Path | None = None, split: str = "test") -
             "snapshot": generator.snapshot.images_seen,
             "braingan": __version__,
         },
-        "metrics": {name: _measure(m, real, training, sets, extractor, settings) for name, m in METRICS.items()},
+        "metrics": {
+            name: _measure(metric, real, training, generated, extractor, settings)
+            for name, metric in METRICS.items()
+            if enough_others or not name.endswith("other_subject")
+        },
         "confusion": confusion(*by_discriminator),
     }
     path = generator.snapshot.metrics
@@ -116,20 +124,27 @@ def open_store_of(folder: RunFolder, data: Path | None = None) -> Store:
     return store
 
 
+def _settings(of_run: dict[str, Any], sets: Iterable[str]) -> EvaluationSettings:
+    tables = apply_sets({"evaluation": of_run}, sets)
+    if extra := sorted(tables.keys() - {"evaluation"}):
+        raise InputError(f"evaluate takes settings of [evaluation] only, not of {', '.join(extra)}.")
+    return parse(EvaluationSettings, tables["evaluation"])
+
+
 def _count(settings: EvaluationSettings, held_out: int, trained_on: int, split: str, store: Store) -> int:
-    available = min(held_out, trained_on)
-    least = settings.neighbours + 1
-    if available < least:
+    count, least = min(held_out, trained_on, settings.count), settings.neighbours + 1
+    if count < least:
         raise InputError(
-            f"{store.folder.root} has {held_out} {split} and {trained_on} training slices, at least {least} of "
-            "each are needed: prepare it with more subjects, other shares (data.split) or another data.split_seed."
+            f"{count} slices can be compared, at least {least} are needed: {store.folder.root} has {held_out} {split} "
+            f"and {trained_on} training slices, evaluation.count is {settings.count}. Prepare with more subjects, "
+            "other shares (data.split) or another data.split_seed."
         )
-    if settings.count > available:
-        raise InputError(
-            f"evaluation.count = {settings.count}, but the store has {held_out} {split} and {trained_on} training "
-            f"slices: ask for {available} at most."
-        )
-    return settings.count or available
+    return count
+
+
+def _enough_others(slices: SliceSet, neighbours: int) -> bool:
+    """Whether each slice has so many neighbours of other subjects."""
+    return len(slices) - int(np.unique(slices.subjects, return_counts=True)[1].max()) >= neighbours
 
 
 def _spread(indices: Int[np.ndarray, " n"], count: int) -> Int[np.ndarray, " {count}"]:

@@ -1,6 +1,7 @@
 """A set of slices to compare, and its features, computed once."""
 
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -50,6 +51,6 @@ class SliceSet:
             cached: Float32[np.ndarray, "n d"] = np.load(path, allow_pickle=False)
             return cached
         found = extractor.features(self.images)
-        with replacing(path) as temporary, temporary.open("wb") as file:
-            np.save(file, found)
+        with suppress(OSError), replacing(path) as temporary, temporary.open("wb") as file:
+            np.save(file, found)  # a store that can't be written to keeps none
         return found

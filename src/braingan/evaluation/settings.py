@@ -12,8 +12,8 @@ class EvaluationSettings(Settings):
 
     extractor: str = "efficientnet-lite2"
     """Which features distances are measured in."""
-    count: Annotated[int, Field(ge=0)] = 0
-    """Slices compared on each side; 0 for all that the test subjects have."""
+    count: Annotated[int, Field(ge=2)] = 4096
+    """Slices compared on each side, at most; fewer where the held-out or the training subjects have fewer."""
     seeds: Annotated[int, Field(ge=1)] = 3
     """Sets of generated slices, each from a seed of its own; a metric's value is the mean over them."""
     neighbours: Annotated[int, Field(ge=1)] = 3

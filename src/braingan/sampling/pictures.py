@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from braingan.errors import InputError
-from braingan.folders import write_csv
+from braingan.folders import read_csv, write_csv
 from braingan.sampling.generator import TrainedGenerator
 from braingan.training.run import mosaic, write_synthetic_png
 
@@ -11,17 +11,17 @@ SHEET = 64
 
 
 def write_pictures(generator: TrainedGenerator, out: Path, count: int, seed: int) -> None:
-    """Write slices 0 to `count` of a seed as `<number>.png`, `sheet.png` of the first 64, and `slices.csv`.
+    """Write slices 0 to `count` of a seed as `<number>.png`, `sheet.png` of the first 64, and `synthetic.csv`.
 
     Raises:
         InputError: `out` holds something else.
     """
-    table = out / "slices.csv"
-    if out.exists() and any(out.iterdir()) and not table.exists():
+    table = out / "synthetic.csv"
+    if out.exists() and not table.exists() and any(out.iterdir()):
         raise InputError(f"{out} is not empty: choose another --out.")
+    for stale in read_csv(table):
+        (out / stale["file"]).unlink(missing_ok=True)
     write_csv(table, ("file", "seed", "number"), ((f"{n:06d}.png", seed, n) for n in range(count)))
-    for stale in out.glob("[0-9]*.png"):
-        stale.unlink()
     written = 0
     for batch in generator.slices(seed, count):
         for image in batch:

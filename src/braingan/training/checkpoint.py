@@ -28,7 +28,7 @@ def save_checkpoint(folder: Path, images_seen: int, state: dict[str, Any]) -> No
     torch.save(state, content)
     payload = content.getvalue()
     write_bytes(folder / f"{images_seen:012d}.pt", payload + hashlib.sha256(payload).digest())
-    for old in _newest_first(folder)[KEPT:]:
+    for old in [*_newest_first(folder)[KEPT:], *folder.glob(".*.tmp")]:
         old.unlink()
 
 
@@ -46,9 +46,11 @@ def load_checkpoint(folder: Path, device: torch.device) -> tuple[dict[str, Any] 
         content = path.read_bytes()
         payload, digest = content[:-DIGEST_BYTES], content[-DIGEST_BYTES:]
         if hashlib.sha256(payload).digest() == digest:
+            for name in damaged:  # or they would count among the last two
+                (folder / name).unlink()
             state = torch.load(io.BytesIO(payload), map_location=device, weights_only=True)
-            return state, damaged
-        damaged.append(f"checkpoint {path.name} is damaged and was passed over")
+            return state, [f"checkpoint {name} is damaged and was passed over" for name in damaged]
+        damaged.append(path.name)
     if damaged:
         raise InputError(f"{folder}: every checkpoint is damaged; delete this folder's run to train it anew.")
     return None, damaged

@@ -1,5 +1,7 @@
 """The training loop that every architecture shares."""
 
+from typing import Any
+
 from braingan.data.store import Store
 from braingan.errors import InputError
 from braingan.folders import RunFolder
@@ -11,21 +13,36 @@ from braingan.training.checkpoint import stoppable
 from braingan.training.devices import Device
 from braingan.training.objectives import OBJECTIVES
 from braingan.training.record import Record
+from braingan.training.run import check_run
 from braingan.training.settings import TrainingSettings
 from braingan.training.state import initial_state
 
 
 def train(
-    folder: RunFolder, store: Store, frames: tuple[str, ...], model: Architecture, settings: TrainingSettings
+    folder: RunFolder,
+    store: Store,
+    frames: tuple[str, ...],
+    model: Architecture,
+    settings: TrainingSettings,
+    config: dict[str, Any],
 ) -> bool:
-    """Train, or go on training, until the length is reached; the run's folder must have been begun.
+    """Train, or go on training, until the length is reached.
+
+    Args:
+        folder: the run's; a new one, or one of the same training.
+        store: where the slices are.
+        frames: which of its frames; empty for all.
+        model: what to train.
+        settings: how and how long.
+        config: the run's record, its identity included; written once nothing more can be refused.
 
     Returns:
         whether the length was reached; False if someone asked to stop before (the state is saved).
 
     Raises:
-        InputError: the store has no training slices, or the training diverged.
+        InputError: the store has no training slices, the folder is another training's, or the training diverged.
     """
+    check_run(folder, config)
     device = Device.choose(settings.precision, settings.threads)
     indices = store.select("train", frames, settings.samples, settings.seed)
     if not len(indices):
@@ -34,9 +51,7 @@ def train(
     objective = OBJECTIVES[settings.objective]
     state = initial_state(model, settings, store.side, device)
     record = Record(folder, model, settings, device, state, len(indices))
-    record.go_on()
-    if record.finished:
-        return True
+    record.go_on(config)
     with stoppable() as request, progress("train", *record.extent()) as advance:
         while not record.finished and not request.asked:
             real = batches.load(state.step, device.device)
@@ -48,5 +63,4 @@ def train(
             state.averaged.update(state.networks["generator"], len(real), record.images_seen)
             record.note(scalars)
             advance(len(real), record.word())
-    record.close()
-    return record.finished
+    return record.close()

@@ -15,6 +15,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -90,7 +91,7 @@ def _set_gradients(network: nn.Module, loss: Float[Tensor, ""], keep: bool) -> N
     parameters = list(network.parameters())
     for parameter in parameters:
         parameter.grad = None
-    loss.backward(inputs=parameters, retain_graph=keep)
+    torch.autograd.backward(loss, inputs=parameters, retain_graph=keep)
 
 
 OBJECTIVES: dict[str, Adversarial] = {

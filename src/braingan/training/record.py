@@ -1,7 +1,9 @@
 """What a training writes, and when: rows of its log, grids of samples, checkpoints and snapshots."""
 
+import math
 import time
 from dataclasses import dataclass, field
+from typing import Any
 
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -13,7 +15,7 @@ from braingan.models.architecture import Architecture
 from braingan.models.latents import latents
 from braingan.training.checkpoint import load_checkpoint, save_checkpoint
 from braingan.training.devices import Device
-from braingan.training.run import add_event, mosaic, read_log, write_log, write_synthetic_png
+from braingan.training.run import add_event, mosaic, read_log, write_config, write_log, write_synthetic_png
 from braingan.training.settings import TrainingSettings
 from braingan.training.state import State
 
@@ -34,6 +36,7 @@ class Record:
     rows: list[dict[str, str]] = field(default_factory=list)
     started: float = field(default_factory=time.monotonic)
     saved: float = field(default_factory=time.monotonic)
+    began_finished: bool = False
 
     @property
     def images_seen(self) -> int:
@@ -60,16 +63,21 @@ class Record:
         last = self.rows[-1] if self.rows else None
         return f"D {last['discriminator_loss']} G {last['generator_loss']}" if last else ""
 
-    def go_on(self) -> None:
-        """Take over the last checkpoint, if there is one, and say so in the log."""
+    def go_on(self, config: dict[str, Any]) -> None:
+        """Take over the last checkpoint, if there is one; say in the folder what it is and that work goes on.
+
+        A training that is finished already is left as it is, its record of a greater length included.
+        """
         saved, damaged = load_checkpoint(self.folder.checkpoints, self.device.device)
         if saved is not None:
             self.state.restore(saved)
         self.rows = read_log(self.folder, self.images_seen)
         for sentence in damaged:
             add_event(self.folder, self.images_seen, sentence)
-        if not self.finished:
-            word = f"continued at image {self.images_seen}" if saved is not None else "started"
+        self.began_finished = self.finished
+        if not self.began_finished:
+            write_config(self.folder, config)
+            word = "started" if saved is None else f"continued at image {self.images_seen}"
             add_event(self.folder, self.images_seen, f"{word} on {self.device.describe()}")
 
     def note(self, scalars: dict[str, Tensor]) -> None:
@@ -77,9 +85,11 @@ class Record:
         state, before = self.state, self.images_seen - self.settings.batch_size
         state.sums = {name: state.sums[name] + s if state.summed else s.double() for name, s in scalars.items()}
         state.summed += 1
-        epoch = self.images_seen // self.slices
-        if epoch > before // self.slices:
+        epoch, last = self.images_seen // self.slices, before // self.slices
+        if epoch > last:  # several may end in one step, where a batch is larger than the training set
             self.end_epoch(epoch)
+        if any(last < wanted <= epoch for wanted in self.settings.snapshots):
+            self.snapshot()
         if time.monotonic() - self.saved >= self.settings.checkpoint_seconds:
             self.checkpoint()
 
@@ -98,18 +108,20 @@ class Record:
         made = self.model.sample(self.averaged(), grid.to(self.device.device))
         pixels = mosaic(from_model_range(made[:, 0].cpu().numpy()), 8)
         write_synthetic_png(self.folder.samples / f"epoch-{epoch:05d}.png", pixels, f"epoch {epoch}")
-        if epoch in self.settings.snapshots:
-            self.snapshot()
 
     def means(self) -> dict[str, float]:
-        """Mean scalars of the epoch so far."""
+        """Return the mean scalars of the epoch so far."""
         means = {name: float(total) / self.state.summed for name, total in self.state.sums.items()}
-        if not all(abs(value) < float("inf") for value in means.values()):
+        self.insist(all(math.isfinite(value) for value in means.values()))
+        return means
+
+    def insist(self, finite: bool) -> None:
+        """End a training that has diverged."""
+        if not finite:
             raise InputError(
-                f"{self.folder.root}: the losses are no longer finite at image {self.images_seen}; lower "
+                f"{self.folder.root}: losses or weights are no longer finite at image {self.images_seen}; lower "
                 "training.learning_rate and train into another folder."
             )
-        return means
 
     def averaged(self) -> nn.Module:
         """The generator with averaged weights, ready to sample."""
@@ -118,6 +130,7 @@ class Record:
     def checkpoint(self) -> None:
         """Save the state, unless it has diverged."""
         self.means()
+        self.insist(all(bool(p.isfinite().all()) for p in self.state.networks.parameters()))
         saved = self.state.to_dict() | {"seconds": self.seconds}
         save_checkpoint(self.folder.checkpoints, self.images_seen, saved)
         self.saved = time.monotonic()
@@ -126,15 +139,17 @@ class Record:
         """Keep both players; the generator with averaged weights."""
         kept = self.folder.snapshot(self.images_seen)
         networks = {**dict(self.state.networks.items()), "generator": self.averaged()}
-        for name in sorted(networks):  # discriminator, then generator, which marks the snapshot as whole
+        for name in sorted(networks):  # the discriminator, then the generator, which marks the snapshot as whole
             with replacing(kept.weights(name)) as path:
                 weights = {key: value.contiguous() for key, value in networks[name].state_dict().items()}
                 save_file(weights, path, {"synthetic": "makes synthetic brain MRI, not for clinical use"})
 
-    def close(self) -> None:
-        """Save the last state: as a snapshot where the length is reached."""
+    def close(self) -> bool:
+        """Save the last state, as a snapshot too where the length is reached; return whether it is."""
         finished = self.finished
-        if finished:
-            self.snapshot()  # first, so that a checkpoint of a finished training always has its snapshot
-        self.checkpoint()
-        add_event(self.folder, self.images_seen, "finished" if finished else "stopped on request")
+        if finished and not self.folder.snapshot(self.images_seen).weights("generator").exists():
+            self.snapshot()
+        if not self.began_finished:
+            self.checkpoint()
+            add_event(self.folder, self.images_seen, "finished" if finished else "stopped on request")
+        return finished

@@ -1,7 +1,5 @@
 """The run's folder: what it is, so that a training never goes on as another, and its logs."""
 
-import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +16,8 @@ LOG_COLUMNS = ("epoch", "images", "discriminator_loss", "generator_loss", "real_
                "seconds", "images_per_second")  # fmt: skip
 
 
-def begin_run(folder: RunFolder, config: dict[str, Any]) -> None:
-    """Start a run's folder, or make sure that it belongs to the same training.
+def check_run(folder: RunFolder, config: dict[str, Any]) -> None:
+    """Make sure that a folder is new, or belongs to the same training; nothing is written.
 
     Args:
         folder: the run's.
@@ -28,16 +26,18 @@ def begin_run(folder: RunFolder, config: dict[str, Any]) -> None:
     Raises:
         InputError: the folder belongs to another training (what differs is named), or is no run's.
     """
-    config = {"format": FORMAT, **config}
     if folder.config.exists():
-        earlier = read_config(folder)
-        if differing := _differences(earlier["identity"], config["identity"]):
+        if differing := _differences(read_config(folder)["identity"], config["identity"]):
             raise InputError(
                 f"{folder.root} is the run of another training ({'; '.join(differing)}): choose another --out."
             )
     elif folder.root.exists() and any(folder.root.iterdir()):
         raise InputError(f"{folder.root} is not empty and no run: choose another --out.")
-    write_json(folder.config, config)
+
+
+def write_config(folder: RunFolder, config: dict[str, Any]) -> None:
+    """Write a run's record."""
+    write_json(folder.config, {"format": FORMAT, **config})
 
 
 def read_config(folder: RunFolder) -> dict[str, Any]:
@@ -52,11 +52,6 @@ def read_config(folder: RunFolder) -> dict[str, Any]:
     if config.get("format") != FORMAT:
         raise InputError(f"{folder.config} has format {config.get('format')}, this braingan reads {FORMAT}.")
     return config
-
-
-def identity_hash(identity: dict[str, Any]) -> str:
-    """Return a short name for what makes a run the one it is."""
-    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def _differences(earlier: dict[str, Any], now: dict[str, Any], above: str = "") -> list[str]:

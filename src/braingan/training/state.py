@@ -48,7 +48,7 @@ class State:
 
 def initial_state(model: Architecture, settings: TrainingSettings, side: int, device: Device) -> State:
     """Build networks, optimisers and averaged weights from the seed."""
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(draws(settings.seed, "initial weights").integers(2**63)))
         networks = model.build(side)
     networks.to(device.device)
