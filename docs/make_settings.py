@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from braingan.data.prepare import DataSettings
+from braingan.data.settings import DataSettings
 from braingan.evaluation.settings import EvaluationSettings
 from braingan.models import MODELS
 from braingan.settings import Settings

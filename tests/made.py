@@ -7,7 +7,8 @@ import nibabel
 import numpy as np
 from PIL import Image
 
-from braingan.data.prepare import DataSettings, prepare
+from braingan.data.prepare import prepare
+from braingan.data.settings import DataSettings
 
 
 def landmarks(shape=(24, 30, 20)):

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, SerializeAsAny
 
-from braingan.data.prepare import DataSettings
+from braingan.data.settings import DataSettings
 from braingan.data.store import Store
 from braingan.errors import InputError
 from braingan.evaluation.settings import EvaluationSettings

@@ -10,7 +10,8 @@ import pytest
 
 import made
 from braingan.data import prepare as module
-from braingan.data.prepare import DataSettings, prepare, split_of
+from braingan.data.prepare import prepare, split_of
+from braingan.data.settings import DataSettings
 from braingan.data.store import SPLITS, Store
 from braingan.errors import InputError
 

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 import made
-from braingan.data.prepare import DataSettings
+from braingan.data.settings import DataSettings
 from braingan.data.sources import list_scans
 from braingan.errors import InputError
 

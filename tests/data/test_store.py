@@ -5,7 +5,8 @@ import pytest
 
 import made
 from braingan.data import prepare as module
-from braingan.data.prepare import DataSettings, prepare
+from braingan.data.prepare import prepare
+from braingan.data.settings import DataSettings
 from braingan.data.store import Store, from_model_range, to_model_range
 from braingan.errors import InputError
 from braingan.folders import read_json, write_json

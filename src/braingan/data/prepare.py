@@ -5,88 +5,29 @@ same bytes whatever the number of workers and however often the work was interru
 """
 
 import hashlib
-import io
 import json
 import shutil
-import zipfile
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor, as_completed
-from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
-from typing import Annotated, Any, Literal
-from urllib.parse import quote
+from typing import Any
 
 import numpy as np
 from jaxtyping import Shaped, UInt8
-from pydantic import Field, model_validator
 
-from braingan.data.slices import (
-    GreyScale,
-    chosen_positions,
-    covered_edge,
-    cut,
-    cut_spacing,
-    grey_scale,
-    resample,
-    resample_labels,
-    to_grey,
-)
+from braingan.data.parts import make_part, part_path, write_npz
+from braingan.data.settings import DataSettings
+from braingan.data.slices import chosen_positions
 from braingan.data.sources import Scan, list_scans
 from braingan.data.store import COLUMNS, FORMAT, SPLITS, Store
-from braingan.data.volumes import UnreadableError, Volume, read_picture, read_volume
 from braingan.errors import InputError
 from braingan.executor import open_executor
 from braingan.folders import StoreFolder, read_json, replacing, write_csv, write_json
 from braingan.progress import progress
-from braingan.settings import Settings
 
 SHARD_BYTES = 2**30
-
-
-class DataSettings(Settings):
-    """How scans become slices."""
-
-    size: Annotated[int, Field(ge=8, le=4096)] = 112
-    """Width and height of a slice in pixels; the thesis used 112."""
-    slices: str = "60:100/155"
-    """Which slices of a volume: `60:100` by number (half-open), `60:100/155` those of a 155-slice volume and in
-    proportion of others (the thesis's choice), `0.4:0.6` by share of depth, `all`. Pictures are all taken."""
-    axis: Literal["axial", "coronal", "sagittal"] = "axial"
-    """Along which axis volumes are cut."""
-    frames: tuple[str, ...] = ()
-    """Frames (MRI contrasts) to take, by name whatever the case; empty for all."""
-    percentiles: tuple[float, float] = (0.5, 99.5)
-    """Percentiles of a volume's foreground that set its grey scale."""
-    min_brain: Annotated[float, Field(ge=0, lt=1)] = 0.02
-    """Slices with a smaller share of tissue are left out."""
-    pattern: str = r"sub-(?P<subject>[A-Za-z0-9]+)(?:.*_z-(?P<position>\d+))?"
-    """Finds subject, and optionally position, frame and label, in a file's path (a regular expression)."""
-    split: tuple[float, float, float] = (0.7, 0.1, 0.2)
-    """Shares of subjects for training, validation and test."""
-    split_seed: Annotated[int, Field(ge=0)] = 0
-    """Another number deals the subjects anew."""
-
-    @model_validator(mode="after")
-    def _consistent(self) -> "DataSettings":
-        if min(self.split) < 0 or abs(sum(self.split) - 1) > 1e-6:
-            raise ValueError("split: three shares that sum to 1 are needed")
-        if not 0 <= self.percentiles[0] < self.percentiles[1] <= 100:
-            raise ValueError("percentiles: a lower and a higher number from 0 to 100 are needed")
-        return self
-
-
-@dataclass
-class Part:
-    """The slices of one volume, and what was left out of it."""
-
-    images: list[UInt8[np.ndarray, "side side"]] = field(default_factory=list)
-    masks: list[UInt8[np.ndarray, "side side"]] = field(default_factory=list)
-    """As many as images, or none where the volume has no label map."""
-    files: list[str] = field(default_factory=list)
-    """Which file, and of a 4-D one which frame, each image is from."""
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    discarded: list[tuple[str, str, str]] = field(default_factory=list)
 
 
 def prepare(source: Path, out: Path, settings: DataSettings, on: str) -> Store:
@@ -114,7 +55,7 @@ def prepare(source: Path, out: Path, settings: DataSettings, on: str) -> Store:
     if folder.description.exists():
         return _whole(folder, identity)
     _begin(folder, identity)
-    waiting = [scans for scans in volumes if not _part_path(folder, scans[0].volume).exists()]
+    waiting = [scans for scans in volumes if not part_path(folder, scans[0].volume).exists()]
     with progress("prepare", len(volumes), "volumes", done=len(volumes) - len(waiting)) as advance:
         executor = open_executor(on)
         try:
@@ -128,7 +69,7 @@ def prepare(source: Path, out: Path, settings: DataSettings, on: str) -> Store:
             ) from error
         finally:
             executor.shutdown(cancel_futures=True)
-    paths = [_part_path(folder, scans[0].volume) for scans in volumes]
+    paths = [part_path(folder, scans[0].volume) for scans in volumes]
     assemble(folder, paths, identity, collection.passed_over, collection.notes, settings)
     return Store.open(out)
 
@@ -176,133 +117,6 @@ def _tidy(folder: StoreFolder) -> None:
     shutil.rmtree(folder.parts, ignore_errors=True)
     for left in folder.root.glob(".*.tmp"):
         left.unlink()
-
-
-def _part_path(folder: StoreFolder, volume: str) -> Path:
-    name = quote(volume, safe=" ")
-    if len(name) > 200:  # longer than a file name may be
-        name = name[:150] + hashlib.sha256(volume.encode()).hexdigest()[:32]
-    return folder.parts / f"{name}.npz"
-
-
-def make_part(scans: list[Scan], settings: DataSettings, source: Path, folder: StoreFolder) -> None:
-    """Prepare the scans of one volume and write them as a part; whatever is unreadable becomes a reason."""
-    part = Part()
-    first, last = (scans[0].position, scans[-1].position)
-    for scan in scans:
-        name = scan.path.relative_to(source).as_posix()
-        try:
-            if scan.path.name.lower().endswith((".nii", ".nii.gz")):
-                _add_volume(part, scan, name, settings)
-            else:
-                depth = np.nan
-                if scan.position is not None and first is not None and last is not None:
-                    depth = (scan.position - first) / (last - first) if last > first else 0.5
-                _add_picture(part, scan, name, depth, settings)
-        except UnreadableError as reason:
-            part.discarded.append((name, "", str(reason)))
-    arrays: dict[str, Shaped[np.ndarray, ...]] = {
-        "images": np.asarray(part.images, np.uint8),
-        "masks": np.asarray(part.masks, np.uint8),
-        "files": np.asarray(part.files, np.str_),
-        "discarded": np.asarray(part.discarded, np.str_).reshape(-1, 3),
-    }
-    arrays |= {name: np.asarray([row[name] for row in part.rows]) for name in COLUMNS if name != "split"}
-    with replacing(_part_path(folder, scans[0].volume)) as path:
-        write_npz(path, arrays)
-
-
-def _add_volume(part: Part, scan: Scan, name: str, settings: DataSettings) -> None:
-    volume = read_volume(scan.path)
-    count = volume.voxels.shape[3]
-    names = scan.frames or (("",) if count == 1 else tuple(str(number) for number in range(count)))
-    if len(names) != count:
-        raise UnreadableError(f"{len(names)} frames are named ({', '.join(names)}), but it has {count}")
-    taken = [n for n in names if not settings.frames or n.lower() in {f.lower() for f in settings.frames}]
-    if not taken:
-        raise UnreadableError(
-            f"none of the frames {', '.join(settings.frames)}: it has {', '.join(names) or 'one, unnamed'}"
-        )
-    spacing = cut_spacing(volume.spacing, settings.axis)
-    whole_mask = _read_mask(scan, volume, part) if scan.mask else None
-    for frame in taken:
-        voxels = volume.voxels[..., names.index(frame)]
-        scale = grey_scale(voxels, settings.percentiles)
-        if scale is None:
-            part.discarded.append((f"{name}#{frame}", "", "all its voxels have the same value"))
-            continue
-        slices = cut(voxels, settings.axis)
-        positions = chosen_positions(settings.slices, len(slices))
-        if not positions:
-            part.discarded.append((f"{name}#{frame}", "", f"has {len(slices)} slices, none in {settings.slices}"))
-            continue
-        span = slice(positions.start, positions.stop)
-        images = resample(to_grey(slices[span], scale), spacing, settings.size)
-        masks, areas = None, np.full(len(positions), np.nan)
-        if whole_mask is not None:
-            native = cut(whole_mask, settings.axis)[span]
-            masks = resample_labels(native, spacing, settings.size)
-            areas = (native > 0).sum(axis=(1, 2)) * (spacing[0] * spacing[1])
-        pixel = covered_edge(slices.shape[1:], spacing) / settings.size
-        for i, position in enumerate(positions):
-            row = {
-                "subject": scan.subject, "volume": scan.volume, "frame": frame, "position": position,
-                "depth": position / max(len(slices) - 1, 1), "pixel_mm": pixel,
-                "lesion_area_mm2": areas[i], "label": scan.label,
-            }  # fmt: skip
-            mask = masks[i] if masks is not None else None
-            _add(part, images[i], mask, row, scale, f"{name}#{frame}" if frame else name, settings)
-
-
-def _read_mask(scan: Scan, volume: Volume, part: Part) -> Shaped[np.ndarray, "x y z"] | None:
-    assert scan.mask is not None
-    try:
-        mask = read_volume(scan.mask)
-        if mask.voxels.shape[:3] != volume.voxels.shape[:3]:
-            raise UnreadableError(f"its shape {mask.voxels.shape[:3]} is not the volume's {volume.voxels.shape[:3]}")
-    except UnreadableError as reason:
-        part.discarded.append((scan.mask.name, "", f"label map not used: {reason}"))
-        return None
-    return mask.voxels[..., 0]
-
-
-def _add_picture(part: Part, scan: Scan, name: str, depth: float, settings: DataSettings) -> None:
-    picture = read_picture(scan.path)
-    scale = grey_scale(picture, settings.percentiles)
-    if scale is None:
-        raise UnreadableError("all its pixels have the same value")
-    if settings.frames and not (scan.frames and scan.frames[0].lower() in {f.lower() for f in settings.frames}):
-        raise UnreadableError(f"none of the frames {', '.join(settings.frames)}")
-    image = resample(to_grey(picture[None], scale), (1.0, 1.0), settings.size)[0]
-    row = {
-        "subject": scan.subject, "volume": scan.volume, "frame": scan.frames[0] if scan.frames else "",
-        "position": -1 if scan.position is None else scan.position, "depth": depth, "pixel_mm": np.nan,
-        "lesion_area_mm2": np.nan, "label": scan.label,
-    }  # fmt: skip
-    _add(part, image, None, row, scale, name, settings)
-
-
-def _add(
-    part: Part,
-    image: UInt8[np.ndarray, "side side"],
-    mask: UInt8[np.ndarray, "side side"] | None,
-    row: dict[str, Any],
-    scale: GreyScale,
-    name: str,
-    settings: DataSettings,
-) -> None:
-    brain = float((image > scale.foreground).mean())
-    position = str(row["position"])
-    if image.min() == image.max():
-        part.discarded.append((name, position, "all its pixels have the same value"))
-    elif brain < settings.min_brain:
-        part.discarded.append((name, position, f"tissue on {brain:.1%} of it, less than data.min_brain"))
-    else:
-        part.images.append(image)
-        if mask is not None:
-            part.masks.append(mask)
-        part.files.append(name)
-        part.rows.append(row | {"brain_fraction": brain})
 
 
 def split_of(subject: str, settings: DataSettings) -> str:
@@ -421,19 +235,10 @@ def _write_shards(
     return shards
 
 
-def _slices_of(kept: list[tuple[Path, list[int]]], name: str) -> Any:
+def _slices_of(kept: list[tuple[Path, list[int]]], name: str) -> Iterator[UInt8[np.ndarray, "side side"]]:
     for path, keep in kept:
         with np.load(path, allow_pickle=False) as part:
             slices = part[name]
             if len(keep) and not len(slices):  # a volume without a label map, in a store that has some
                 slices = np.zeros_like(part["images"])
             yield from slices[keep] if keep else ()
-
-
-def write_npz(path: Path, arrays: dict[str, Shaped[np.ndarray, "..."]]) -> None:
-    """Write arrays as an uncompressed `.npz` whose bytes depend on nothing but the arrays."""
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-        for name, array in arrays.items():
-            content = io.BytesIO()
-            np.lib.format.write_array(content, np.ascontiguousarray(array), allow_pickle=False)
-            archive.writestr(zipfile.ZipInfo(f"{name}.npy"), content.getvalue())
