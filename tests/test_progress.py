@@ -14,6 +14,12 @@ def test_lines_say_count_rate_and_note(capsys, monkeypatch):
     assert lines[0].endswith("D 1.2")
 
 
+def test_work_of_unknown_length_has_no_total(capsys):
+    with progress("train", 0, "images") as advance:
+        advance(4)
+    assert capsys.readouterr().err.startswith("train: 4 images, ")
+
+
 def test_a_bar_on_a_terminal(capsys, monkeypatch):
     monkeypatch.setattr(module.sys.stderr, "isatty", lambda: True)
     with progress("train", 10, "images") as advance:

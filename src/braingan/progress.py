@@ -19,7 +19,7 @@ LINE_EVERY_SECONDS = 15.0
 
 @contextmanager
 def progress(task: str, total: int, unit: str, done: int = 0) -> Iterator[Advance]:
-    """Show the progress of `total` units of work, `done` of which were finished earlier."""
+    """Show the progress of `total` units of work (0: unknown), `done` of which were finished earlier."""
     show = _bar if sys.stderr.isatty() else _lines
     with show(task, total, unit, done) as advance:
         yield advance
@@ -36,7 +36,7 @@ def _bar(task: str, total: int, unit: str, done: int) -> Iterator[Advance]:
     )  # fmt: skip
     start, added = time.monotonic(), 0
     with Progress(*columns, console=Console(stderr=True)) as bars:
-        bar = bars.add_task(task, total=total, completed=done, rate="", note="")
+        bar = bars.add_task(task, total=total or None, completed=done, rate="", note="")
 
         def advance(amount: int, note: str = "") -> None:
             nonlocal added
@@ -56,7 +56,8 @@ def _lines(task: str, total: int, unit: str, done: int) -> Iterator[Advance]:
         seconds = max(time.monotonic() - start, 1e-9)
         rate = (count - done) / seconds
         left = f", {(total - count) / rate:.0f} s left" if rate and total > count else ""
-        print(f"{task}: {count}/{total} {unit}, {rate:.1f} {unit}/s{left} {note}".rstrip(), file=sys.stderr)
+        of = f"/{total}" if total else ""
+        print(f"{task}: {count}{of} {unit}, {rate:.1f} {unit}/s{left} {note}".rstrip(), file=sys.stderr)
 
     def advance(amount: int, note: str = "") -> None:
         nonlocal count, said

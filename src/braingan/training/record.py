@@ -55,13 +55,14 @@ class Record:
         return late or self.images_seen >= self.settings.epochs * self.slices
 
     def extent(self) -> tuple[int, str, int]:
-        """Total, unit and what is done, for the progress bar."""
-        return self.settings.epochs * self.slices, "images", self.images_seen
+        """Total (0: unknown, where the clock ends it), unit and what is done, for the progress bar."""
+        return 0 if self.settings.minutes else self.settings.epochs * self.slices, "images", self.images_seen
 
     def word(self) -> str:
-        """The last epoch's losses, for the progress bar."""
+        """The time of a training that the clock ends, and the last epoch's losses, for the progress bar."""
         last = self.rows[-1] if self.rows else None
-        return f"D {last['discriminator_loss']} G {last['generator_loss']}" if last else ""
+        clock = f"minute {self.seconds / 60:.1f} of {self.settings.minutes:g} " if self.settings.minutes else ""
+        return clock + (f"D {last['discriminator_loss']} G {last['generator_loss']}" if last else "")
 
     def go_on(self, config: dict[str, Any]) -> None:
         """Take over the last checkpoint, if there is one; say in the folder what it is and that work goes on.
