@@ -9,6 +9,7 @@ import pytest
 from braingan.data.store import Store
 from braingan.errors import InputError
 from braingan.evaluation.evaluate import METRICS, evaluate
+from braingan.evaluation.features.extractor import Extractor
 from braingan.evaluation.sets import SliceSet
 from braingan.folders import RunFolder, read_json, write_json
 
@@ -21,7 +22,7 @@ def copied(trained, tmp_path_factory):
     return copy
 
 
-class Pixels:
+class Pixels(Extractor):
     """Features that cost nothing: the slice, eight times smaller."""
 
     name = "pixels"
