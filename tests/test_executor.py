@@ -1,6 +1,10 @@
 """The place where jobs run."""
 
 import os
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +16,29 @@ def test_jobs_run_in_other_processes():
     with open_executor("local:1") as executor:
         assert executor.submit(os.getpid).result() != os.getpid()
     assert default_place().startswith("local:")
+
+
+STARTS_A_WORKER = """
+import os, time
+from braingan.executor import open_executor
+if __name__ == "__main__":
+    print(open_executor("local:1").submit(os.getpid).result(), flush=True)
+    time.sleep(60)
+"""
+
+
+def test_workers_end_when_their_parent_is_killed(tmp_path):
+    (tmp_path / "starts.py").write_text(STARTS_A_WORKER)
+    parent = subprocess.Popen([sys.executable, tmp_path / "starts.py"], stdout=subprocess.PIPE, text=True)
+    with parent:
+        worker = Path("/proc") / parent.stdout.readline().strip()
+        there = worker.exists()
+        parent.kill()
+    deadline = time.monotonic() + 20
+    while worker.exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert there or not Path("/proc").exists()
+    assert not worker.exists()
 
 
 @pytest.mark.parametrize("place", ["", "local", "local:0", "local:two", "moon:3"])

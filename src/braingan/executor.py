@@ -5,6 +5,7 @@ Processes are spawned, never forked: a fork after torch has started its threads 
 
 import multiprocessing
 import os
+import threading
 from concurrent.futures import Executor, ProcessPoolExecutor
 
 from braingan.errors import InputError
@@ -27,4 +28,17 @@ def open_executor(on: str) -> Executor:
         raise InputError(f"--on {on} is no known place; use local:N with N processes, such as local:2.")
     # Read by each worker as it starts: two workers with two BLAS threads each were nine times slower than with one.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    return ProcessPoolExecutor(int(count), mp_context=multiprocessing.get_context("spawn"))
+    spawn = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(int(count), mp_context=spawn, initializer=_end_with_parent)
+
+
+def _end_with_parent() -> None:
+    """Let a worker end when the process that started it is killed, instead of waiting for work for ever."""
+
+    def wait() -> None:
+        parent = multiprocessing.parent_process()
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
