@@ -65,8 +65,9 @@ def read_picture(path: Path) -> Shaped[np.ndarray, "height width"]:
     """
     try:
         with Image.open(path) as picture:
-            if picture.format == "TIFF" and getattr(picture, "n_frames", 1) > 1:
-                raise UnreadableError(f"has {picture.n_frames} pages; store each slice as a picture of its own")
+            pages = getattr(picture, "n_frames", 1)
+            if picture.format == "TIFF" and pages > 1:
+                raise UnreadableError(f"has {pages} pages; store each slice as a picture of its own")
             if picture.mode.startswith("I") or picture.mode == "F":
                 return _finite(np.asarray(picture))
             return np.asarray(picture.convert("L"))
