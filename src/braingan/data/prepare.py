@@ -179,7 +179,7 @@ def assemble(
         "subjects": len(np.unique(table["subject"])), "discarded": len(discarded), "notes": notes,
         "fingerprint": digest.hexdigest(),
     })  # fmt: skip
-    shutil.rmtree(folder.parts)
+    _tidy(folder)
 
 
 def _table(columns: dict[str, list[Any]], settings: DataSettings) -> dict[str, Shaped[np.ndarray, " n"]]:
