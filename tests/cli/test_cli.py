@@ -86,3 +86,12 @@ def test_strict_fails_if_anything_was_left_out_and_debug_shows_the_traceback(tmp
     assert found.returncode == 1
     assert "--strict: 1 files or slices were left out" in found.stderr
     assert "Traceback" in call("--debug", "evaluate", "absent", cwd=tmp_path).stderr
+
+
+def test_a_fault_of_the_system_is_a_sentence_too(tmp_path):
+    (tmp_path / "file").touch()
+    source = made.picture_folder(tmp_path / "pictures", subjects=1, each=1)
+    found = call("prepare", source, "--out", tmp_path / "file", "--on", "local:1")
+    assert found.returncode == 1
+    assert "file" in found.stderr
+    assert "Traceback" not in found.stderr

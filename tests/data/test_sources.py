@@ -113,6 +113,14 @@ def test_a_description_that_leads_out_of_its_folder_or_repeats_a_frame(tmp_path)
     assert [reason for _, reason in list_scans(root, PATTERN).passed_over] == [
         "named in dataset.json, but outside its folder"
     ] * 2
+    content = content | {
+        "test": [],
+        "training": [content["training"][0] | {"label": str(tmp_path / "elsewhere.nii.gz")}],
+    }
+    (root / "dataset.json").write_text(json.dumps(content))
+    found = list_scans(root, PATTERN)
+    assert found.scans[0].mask is None
+    assert "outside its folder: not used" in found.passed_over[0][1]
     (root / "dataset.json").write_text(json.dumps(content | {"modality": {"0": "MR", "1": "mr"}}))
     with pytest.raises(InputError, match="names a frame twice"):
         list_scans(root, PATTERN)

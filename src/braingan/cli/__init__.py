@@ -37,7 +37,8 @@ def _in_one_sentence(command: Callable[..., None]) -> Callable[..., None]:
         except KeyboardInterrupt:
             sentence = "stopped; the same command goes on where it was."
         except OSError as error:
-            sentence = f"{error.filename or 'the system'}: {error.strerror or error}; nothing was left half-written."
+            fault = f"{error.filename or 'the system'}: {error.strerror or error}"
+            sentence = f"{fault}; mend that and run the same command again."
             if "--debug" in sys.argv:
                 raise
         else:

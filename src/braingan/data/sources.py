@@ -103,8 +103,11 @@ def decathlon(root: Path, pattern: str) -> Collection | None:
         elif not path.resolve().is_relative_to(root.resolve()):
             absent.append((image, "named in dataset.json, but outside its folder"))
         else:
-            volume = path.relative_to(root).as_posix()
-            scans.append(Scan(_stem(path), volume, path, frames, mask=root / mask if mask else None))
+            volume, label_map = path.relative_to(root).as_posix(), root / str(mask) if mask else None
+            if label_map and not label_map.resolve().is_relative_to(root.resolve()):
+                absent.append((str(mask), "a label map named in dataset.json, but outside its folder: not used"))
+                label_map = None
+            scans.append(Scan(_stem(path), volume, path, frames, mask=label_map))
     facts = {key: str(content[key]) for key in ("name", "licence", "license", "reference") if content.get(key)}
     return Collection("decathlon", scans, absent, facts)
 
