@@ -23,13 +23,11 @@ def trained(tmp_path_factory):
     """A run of the 4-layer network after two short epochs, on a store of made pictures; not to be changed."""
     import made
     from braingan.folders import RunFolder
-    from braingan.recipe import compose, run_record, settle
-    from braingan.training.loop import train
+    from braingan.recipe import compose, train_recipe
 
     folder = tmp_path_factory.mktemp("trained")
     store = made.picture_store(folder)
     sets = ["model.name=thesis4", "training.epochs=2", "training.batch_size=8", "evaluation.seeds=2"]
-    recipe = settle(compose(None, sets), store)
     run = RunFolder(folder / "run")
-    train(run, store, recipe.data.frames, recipe.model, recipe.training, run_record(recipe, store))
+    train_recipe(compose(None, sets), store, run)
     return run

@@ -54,8 +54,8 @@ def decathlon(root: Path, subjects: int = 3, shape=(24, 24, 31), seed: int = 0) 
     return root
 
 
-def picture_folder(root: Path, subjects: int = 10, each: int = 4, side: int = 40) -> Path:
-    """Bright ellipses with texture, `sub-<n>/sub-<n>_z-<position>.png`."""
+def picture_folder(root: Path, subjects: int = 10, each: int = 4, side: int = 40, kind: str = "png") -> Path:
+    """Bright ellipses with texture, `sub-<n>/sub-<n>_z-<position>.<kind>`."""
     rng = np.random.default_rng(1)
     row, column = np.mgrid[:side, :side] / side - 0.5
     for subject in range(subjects):
@@ -63,7 +63,7 @@ def picture_folder(root: Path, subjects: int = 10, each: int = 4, side: int = 40
         for position in range(each):
             inside = (row / 0.4) ** 2 + (column / width) ** 2 < 1 - 0.1 * position
             pixels = np.where(inside, 120 + 60 * np.cos(9 * row + subject) + rng.integers(0, 30, inside.shape), 0)
-            path = root / f"sub-{subject:02d}" / f"sub-{subject:02d}_z-{position:02d}.png"
+            path = root / f"sub-{subject:02d}" / f"sub-{subject:02d}_z-{position:02d}.{kind}"
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(pixels.astype(np.uint8)).save(path)
     return root

@@ -5,6 +5,7 @@ Processes are spawned, never forked: a fork after torch has started its threads 
 
 import multiprocessing
 import os
+import signal
 import threading
 from concurrent.futures import Executor, ProcessPoolExecutor
 
@@ -41,4 +42,5 @@ def _end_with_parent() -> None:
             parent.join()
             os._exit(1)
 
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent too, which ends its workers
     threading.Thread(target=wait, daemon=True).start()

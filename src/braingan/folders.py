@@ -31,6 +31,11 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def is_empty(folder: Path) -> bool:
+    """Whether a folder has no files but what a killed process left half-written."""
+    return all(path.name.startswith(".") and path.name.endswith(".tmp") for path in folder.iterdir())
+
+
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file whole or not at all."""
     with replacing(path) as temporary:

@@ -14,10 +14,12 @@ from braingan.data.settings import DataSettings
 from braingan.data.store import Store
 from braingan.errors import InputError
 from braingan.evaluation.settings import EvaluationSettings
+from braingan.folders import RunFolder
 from braingan.models import parse_model
 from braingan.models.architecture import Architecture
 from braingan.settings import Settings, apply_sets, parse, read_toml
 from braingan.training.devices import settle_precision
+from braingan.training.loop import train
 from braingan.training.settings import TrainingSettings, identity
 
 DEFAULT_MODEL = "thesis7"
@@ -63,6 +65,23 @@ def settle(recipe: Recipe, store: Store) -> Recipe:
     data = prepared.model_copy(update={"frames": recipe.data.frames or prepared.frames})
     training = recipe.training.model_copy(update={"precision": settle_precision(recipe.training.precision)})
     return recipe.model_copy(update={"data": data, "training": training})
+
+
+def train_recipe(recipe: Recipe, store: Store, folder: RunFolder, notes: Iterable[str] = ()) -> bool:
+    """Train what a recipe says on a store, or go on with it; return whether its length was reached.
+
+    Args:
+        recipe: settled or not.
+        store: where the slices are.
+        folder: the run's.
+        notes: sentences that the run's report repeats.
+
+    Raises:
+        InputError: recipe and store don't fit, or `train` refuses.
+    """
+    settled = settle(recipe, store)
+    record = run_record(settled, store) | {"notes": list(notes)}
+    return train(folder, store, settled.data.frames, settled.model, settled.training, record)
 
 
 def run_record(recipe: Recipe, store: Store) -> dict[str, Any]:

@@ -95,3 +95,14 @@ def test_a_fault_of_the_system_is_a_sentence_too(tmp_path):
     assert found.returncode == 1
     assert "file" in found.stderr
     assert "Traceback" not in found.stderr
+
+
+def test_phantoms_as_scans_take_no_slice_settings_and_as_a_store_they_do(tmp_path):
+    refused = call("phantom", "--subjects", 1, "--out", tmp_path / "task", "--set", "data.size=64")
+    assert refused.returncode == 1
+    assert "so they need --store" in refused.stderr
+    assert not (tmp_path / "task").exists()
+    sets = ("--set", "data.size=32", "--set", "data.slices=70:72", "--set", "data.frames=['FLAIR']")
+    made = call("phantom", "--subjects", 2, "--out", tmp_path / "store", "--store", "--on", "local:1", *sets)
+    assert made.returncode == 0, made.stderr
+    assert "4 slices of 2 phantom subjects" in made.stdout

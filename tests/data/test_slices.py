@@ -123,7 +123,7 @@ def test_a_constant_volume_has_no_grey_scale():
 @pytest.mark.parametrize("side", [20, 56, 112, 150])
 def test_resampling_is_pillows_bicubic(side):
     image = np.random.default_rng(0).uniform(30, 220, (112, 112)).astype(np.float32)
-    ours = resample(image[None], (1.0, 1.0), side)[0]
+    ours = resample(image[None], (1.0, 1.0), float(max(image.shape)), side)[0]
     pillow = np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.BICUBIC))
     np.testing.assert_allclose(ours, np.clip(pillow, 0, 255), atol=0.51)
 
@@ -132,7 +132,7 @@ def test_anisotropic_spacing_keeps_millimetres_square_and_the_middle_in_the_midd
     """A disc of 20 mm radius, scanned with rows 2 mm and columns 0.5 mm apart."""
     row, column = (np.arange(30) - 14.5) * 2.0, (np.arange(100) - 49.5) * 0.5
     disc = (255.0 * (row[:, None] ** 2 + column**2 < 400)).astype(np.float32)
-    image = resample(disc[None], (2.0, 0.5), 120)[0] > 127  # 60 mm across: half a millimetre a pixel
+    image = resample(disc[None], (2.0, 0.5), 60.0, 120)[0] > 127  # 60 mm across: half a millimetre a pixel
     height, width = np.ptp(np.nonzero(image.any(axis=1))) + 1, np.ptp(np.nonzero(image.any(axis=0))) + 1
     assert (height, width) == (pytest.approx(80, abs=4), pytest.approx(80, abs=2))
     assert centre_of(image) == pytest.approx((0.5, 0.5), abs=0.01)
@@ -141,18 +141,28 @@ def test_anisotropic_spacing_keeps_millimetres_square_and_the_middle_in_the_midd
 @given(st.integers(3, 40), st.integers(3, 40), st.floats(0.3, 4), st.floats(0.3, 4), st.integers(8, 48))
 def test_any_shape_and_spacing_gives_black_edges_and_a_full_middle(rows, columns, high, wide, side):
     slices = np.full((1, rows, columns), 200, np.float32)
-    image = resample(slices, (high, wide), side)[0]
     edge = max(rows * high, columns * wide)
+    image = resample(slices, (high, wide), edge, side)[0]
     share = (rows * high / edge) * (columns * wide / edge)
     assert image[side // 2, side // 2] in (199, 200, 201) or min(rows * high, columns * wide) / edge < 2 / side
     assert (image > 0).mean() == pytest.approx(share, abs=2.1 / side)
-    labels = resample_labels(np.ones((1, rows, columns), np.uint8), (high, wide), side)[0]
+    labels = resample_labels(np.ones((1, rows, columns), np.uint8), (high, wide), edge, side)[0]
     np.testing.assert_array_equal(labels > 0, image > 0)
+
+
+def test_a_smaller_square_is_the_middle_of_the_whole_slice():
+    rng = np.random.default_rng(0)
+    slices, labels = rng.uniform(30, 220, (1, 40, 32)).astype(np.float32), rng.integers(0, 4, (1, 40, 32))
+    for cropped, whole in (
+        (resample(slices, (1.0, 1.0), 20.0, 10), resample(slices, (1.0, 1.0), 40.0, 20)),
+        (resample_labels(labels, (1.0, 1.0), 20.0, 10), resample_labels(labels, (1.0, 1.0), 40.0, 20)),
+    ):
+        np.testing.assert_array_equal(cropped, whole[:, 5:15, 5:15])
 
 
 def test_labels_stay_labels():
     labels = np.random.default_rng(0).integers(0, 4, (2, 33, 21))
-    assert set(np.unique(resample_labels(labels, (1.0, 1.0), 50))) <= {0, 1, 2, 3}
+    assert set(np.unique(resample_labels(labels, (1.0, 1.0), 40.0, 50))) <= {0, 1, 2, 3}
 
 
 def test_a_common_tissue_value_is_not_taken_for_background():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import made
-from braingan.data import prepare as module
+from braingan.data import assemble as module
 from braingan.data.prepare import prepare
 from braingan.data.settings import DataSettings
 from braingan.data.store import Store, from_model_range, to_model_range

@@ -110,3 +110,8 @@ def test_every_metric_is_blind_to_row_order_and_sees_collapse(name):
         assert metric.compute(real, real, extractor, 3) < score
     elif name == "recall":  # precision does not see collapse, and radii to other subjects need other subjects
         assert worse < score
+    elif name == "ms_ssim":
+        assert worse == pytest.approx(1)
+        assert score < 0.5
+    elif name == "brightness":
+        assert score == pytest.approx(120, abs=15)

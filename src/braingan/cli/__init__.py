@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from braingan import __version__
-from braingan.cli import evaluate, prepare, report, sample, train
+from braingan.cli import demo, evaluate, phantom, prepare, report, sample, train
 from braingan.errors import InputError
 
 app = typer.Typer(
@@ -49,7 +49,7 @@ def _in_one_sentence(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-for verb in (prepare, train, sample, evaluate, report):
+for verb in (demo, phantom, prepare, train, sample, evaluate, report):
     app.command(verb.__name__.rpartition(".")[2])(_in_one_sentence(verb.command))
 
 

@@ -23,7 +23,7 @@ def command(
     recipe: options.Recipe = None,
     sets: options.Sets = None,
     strict: Annotated[bool, typer.Option("--strict", help="Fail if anything was left out.")] = False,
-    on: Annotated[str | None, typer.Option(help="Where to work, such as local:2. [default: all cores]")] = None,
+    on: options.On = None,
 ) -> None:
     """Prepare slices from scans: one orientation, one grey scale a volume, split by subject."""
     from braingan.data.prepare import prepare

@@ -21,17 +21,13 @@ def command(
     """Train a generator; the same command again goes on where it stopped."""
     from braingan.data.store import Store
     from braingan.folders import RunFolder
-    from braingan.recipe import compose, run_record, settle
-    from braingan.training.loop import train
+    from braingan.recipe import compose, settle, train_recipe
 
-    store = Store.open(data)
-    settled = settle(compose(recipe, sets or []), store)
+    store, composed = Store.open(data), compose(recipe, sets or [])
     if dry_run:
-        _show(settled, store.side)
+        _show(settle(composed, store), store.side)
         return
-    folder = RunFolder(out)
-    record = run_record(settled, store)
-    if not train(folder, store, settled.data.frames, settled.model, settled.training, record):
+    if not train_recipe(composed, store, RunFolder(out)):
         typer.echo(f"{out}: stopped; the same command goes on where it was.")
         raise typer.Exit(1)
     typer.echo(f"{out}: trained; next: braingan evaluate {out}")

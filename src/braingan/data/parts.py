@@ -22,6 +22,7 @@ from braingan.data.slices import (
     resample,
     resample_labels,
     to_grey,
+    within,
 )
 from braingan.data.sources import Scan
 from braingan.data.store import COLUMNS
@@ -58,7 +59,9 @@ def make_part(scans: list[Scan], settings: DataSettings, source: Path, folder: S
         name = scan.path.relative_to(source).as_posix()
         try:
             if scan.path.name.lower().endswith((".nii", ".nii.gz")):
-                _add_volume(part, scan, name, settings)
+                volume = read_volume(scan.path)
+                mask = _read_mask(scan.mask, volume, part) if scan.mask else None
+                add_volume(part, scan, name, volume, mask, settings)
             else:
                 depth = np.nan
                 if scan.position is not None and first is not None and last is not None:
@@ -66,6 +69,11 @@ def make_part(scans: list[Scan], settings: DataSettings, source: Path, folder: S
                 _add_picture(part, scan, name, depth, settings)
         except UnreadableError as reason:
             part.discarded.append((name, "", str(reason)))
+    write_part(part, part_path(folder, scans[0].volume))
+
+
+def write_part(part: Part, target: Path) -> None:
+    """Write a part as a file."""
     arrays: dict[str, Shaped[np.ndarray, ...]] = {
         "images": np.asarray(part.images, np.uint8),
         "masks": np.asarray(part.masks, np.uint8),
@@ -73,12 +81,23 @@ def make_part(scans: list[Scan], settings: DataSettings, source: Path, folder: S
         "discarded": np.asarray(part.discarded, np.str_).reshape(-1, 3),
     }
     arrays |= {name: np.asarray([row[name] for row in part.rows]) for name in COLUMNS if name != "split"}
-    with replacing(part_path(folder, scans[0].volume)) as path:
+    with replacing(target) as path:
         write_npz(path, arrays)
 
 
-def _add_volume(part: Part, scan: Scan, name: str, settings: DataSettings) -> None:
-    volume = read_volume(scan.path)
+def add_volume(
+    part: Part,
+    scan: Scan,
+    name: str,
+    volume: Volume,
+    mask: Shaped[np.ndarray, "x y z"] | None,
+    settings: DataSettings,
+) -> None:
+    """Cut a volume, with its label map if it has one, into the slices that the settings take.
+
+    Raises:
+        UnreadableError: its frames are not those that the scan names, or none of them is wanted.
+    """
     count = volume.voxels.shape[3]
     names = scan.frames or (("",) if count == 1 else tuple(str(number) for number in range(count)))
     if len(names) != count:
@@ -89,7 +108,6 @@ def _add_volume(part: Part, scan: Scan, name: str, settings: DataSettings) -> No
             f"none of the frames {', '.join(settings.frames)}: it has {', '.join(names) or 'one, unnamed'}"
         )
     spacing = cut_spacing(volume.spacing, settings.axis)
-    whole_mask = _read_mask(scan, volume, part) if scan.mask else None
     for frame in taken:
         voxels = volume.voxels[..., names.index(frame)]
         scale = grey_scale(voxels, settings.percentiles)
@@ -102,31 +120,31 @@ def _add_volume(part: Part, scan: Scan, name: str, settings: DataSettings) -> No
             part.discarded.append((f"{name}#{frame}", "", f"has {len(slices)} slices, none in {settings.slices}"))
             continue
         span = slice(positions.start, positions.stop)
-        images = resample(to_grey(slices[span], scale), spacing, settings.size)
+        edge = settings.edge_mm or covered_edge(slices.shape[1:], spacing)
+        images = resample(to_grey(slices[span], scale), spacing, edge, settings.size)
         masks, areas = None, np.full(len(positions), np.nan)
-        if whole_mask is not None:
-            native = cut(whole_mask, settings.axis)[span]
-            masks = resample_labels(native, spacing, settings.size)
-            areas = (native > 0).sum(axis=(1, 2)) * (spacing[0] * spacing[1])
-        pixel = covered_edge(slices.shape[1:], spacing) / settings.size
+        if mask is not None:
+            native = cut(mask, settings.axis)[span]
+            masks = resample_labels(native, spacing, edge, settings.size)
+            seen = (native > 0) & within(native.shape[1:], spacing, edge)
+            areas = seen.sum(axis=(1, 2)) * (spacing[0] * spacing[1])
         for i, position in enumerate(positions):
             row = {
                 "subject": scan.subject, "volume": scan.volume, "frame": frame, "position": position,
-                "depth": position / max(len(slices) - 1, 1), "pixel_mm": pixel,
+                "depth": position / max(len(slices) - 1, 1), "pixel_mm": edge / settings.size,
                 "lesion_area_mm2": areas[i], "label": scan.label,
             }  # fmt: skip
-            mask = masks[i] if masks is not None else None
-            _add(part, images[i], mask, row, scale, f"{name}#{frame}" if frame else name, settings)
+            label_map = masks[i] if masks is not None else None
+            _add(part, images[i], label_map, row, scale, f"{name}#{frame}" if frame else name, settings)
 
 
-def _read_mask(scan: Scan, volume: Volume, part: Part) -> Shaped[np.ndarray, "x y z"] | None:
-    assert scan.mask is not None
+def _read_mask(path: Path, volume: Volume, part: Part) -> Shaped[np.ndarray, "x y z"] | None:
     try:
-        mask = read_volume(scan.mask)
+        mask = read_volume(path)
         if mask.voxels.shape[:3] != volume.voxels.shape[:3]:
             raise UnreadableError(f"its shape {mask.voxels.shape[:3]} is not the volume's {volume.voxels.shape[:3]}")
     except UnreadableError as reason:
-        part.discarded.append((scan.mask.name, "", f"label map not used: {reason}"))
+        part.discarded.append((path.name, "", f"label map not used: {reason}"))
         return None
     return mask.voxels[..., 0]
 
@@ -138,7 +156,8 @@ def _add_picture(part: Part, scan: Scan, name: str, depth: float, settings: Data
         raise UnreadableError("all its pixels have the same value")
     if settings.frames and not (scan.frames and scan.frames[0].lower() in {f.lower() for f in settings.frames}):
         raise UnreadableError(f"none of the frames {', '.join(settings.frames)}")
-    image = resample(to_grey(picture[None], scale), (1.0, 1.0), settings.size)[0]
+    edge = float(max(picture.shape))
+    image = resample(to_grey(picture[None], scale), (1.0, 1.0), edge, settings.size)[0]
     row = {
         "subject": scan.subject, "volume": scan.volume, "frame": scan.frames[0] if scan.frames else "",
         "position": -1 if scan.position is None else scan.position, "depth": depth, "pixel_mm": np.nan,

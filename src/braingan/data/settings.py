@@ -12,6 +12,9 @@ class DataSettings(Settings):
 
     size: Annotated[int, Field(ge=8, le=4096)] = 112
     """Width and height of a slice in pixels; the thesis used 112."""
+    edge_mm: Annotated[float, Field(ge=0)] = 0
+    """Edge in mm of the square, around a volume's middle, that a slice shows; 0 for the whole slice. A smaller square
+    leaves out empty surroundings and has finer pixels. Pictures, whose millimetres are unknown, are shown whole."""
     slices: str = "60:100/155"
     """Which slices of a volume: `60:100` by number (half-open), `60:100/155` those of a 155-slice volume and in
     proportion of others (the thesis's choice), `0.4:0.6` by share of depth, `all`. Pictures are all taken."""

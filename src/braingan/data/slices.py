@@ -7,7 +7,7 @@ volume, so that a slice looks the same whichever others are taken with it.
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Float32, Shaped, UInt8
+from jaxtyping import Bool, Float, Float32, Shaped, UInt8
 
 from braingan.errors import InputError
 
@@ -112,15 +112,13 @@ def to_grey(values: Shaped[np.ndarray, "n rows columns"], scale: GreyScale) -> F
 
 
 def resample(
-    slices: Float32[np.ndarray, "n rows columns"], spacing: tuple[float, float], side: int
+    slices: Float32[np.ndarray, "n rows columns"], spacing: tuple[float, float], edge: float, side: int
 ) -> UInt8[np.ndarray, "n {side} {side}"]:
-    """Resample slices to `side` × `side` square pixels that cover their longer edge, and round to uint8.
+    """Resample slices to `side` × `side` square pixels that cover `edge` mm around their middle, and round to uint8.
 
-    The shorter edge is filled up with black on both sides. Antialiased bicubic (a = -0.5), as in Pillow, done
-    as two matrix products.
+    What lies beyond a slice is black. Antialiased bicubic (a = -0.5), as in Pillow, done as two matrix products.
     """
     rows, columns = slices.shape[1:]
-    edge = covered_edge((rows, columns), spacing)
     down = _resampling_matrix(rows, spacing[0], edge, side)
     across = _resampling_matrix(columns, spacing[1], edge, side)
     grey = down @ slices @ across.T
@@ -128,18 +126,26 @@ def resample(
 
 
 def resample_labels(
-    maps: Shaped[np.ndarray, "n rows columns"], spacing: tuple[float, float], side: int
+    maps: Shaped[np.ndarray, "n rows columns"], spacing: tuple[float, float], edge: float, side: int
 ) -> UInt8[np.ndarray, "n {side} {side}"]:
     """Resample label maps onto the pixels of `resample`, each pixel by its nearest voxel."""
-    edge = covered_edge(maps.shape[1:], spacing)
     row, row_inside = _nearest(maps.shape[1], spacing[0], edge, side)
     column, column_inside = _nearest(maps.shape[2], spacing[1], edge, side)
     nearest = maps[:, row][:, :, column]
     return np.where(row_inside[:, None] & column_inside, nearest, 0).astype(np.uint8)
 
 
+def within(shape: tuple[int, ...], spacing: tuple[float, float], edge: float) -> Bool[np.ndarray, "rows columns"]:
+    """Return which pixels of a slice lie in the square of `edge` mm around its middle."""
+    row, column = (
+        np.abs(np.arange(count) + 0.5 - count / 2) * step <= edge / 2
+        for count, step in zip(shape, spacing, strict=True)
+    )
+    return np.asarray(row[:, None] & column)
+
+
 def covered_edge(shape: tuple[int, ...], spacing: tuple[float, float]) -> float:
-    """Return the edge (mm) of the square that a slice is placed in."""
+    """Return the edge (mm) of the square that holds a whole slice: its longer side."""
     return max(shape[0] * spacing[0], shape[1] * spacing[1])
 
 

@@ -78,7 +78,7 @@ def list_scans(root: Path, pattern: str) -> Collection:
 
 
 def decathlon(root: Path, pattern: str) -> Collection | None:
-    """Medical Segmentation Decathlon: `dataset.json` names images, their frames and label maps."""
+    """Medical Segmentation Decathlon: `dataset.json` names images, their frames and label maps, and may have notes."""
     description = root / "dataset.json"
     if not description.is_file():
         return None
@@ -109,7 +109,9 @@ def decathlon(root: Path, pattern: str) -> Collection | None:
                 label_map = None
             scans.append(Scan(_stem(path), volume, path, frames, mask=label_map))
     facts = {key: str(content[key]) for key in ("name", "licence", "license", "reference") if content.get(key)}
-    return Collection("decathlon", scans, absent, facts)
+    notes = content.get("notes")
+    said = [note for note in notes if isinstance(note, str)] if isinstance(notes, list) else []
+    return Collection("decathlon", scans, absent, facts, said)
 
 
 def nifti(root: Path, pattern: str) -> Collection | None:

@@ -50,7 +50,7 @@ class Store:
         folder = StoreFolder(path)
         if not folder.description.exists():
             half = folder.parts.exists()
-            way_out = "run the same `braingan prepare` again to finish it" if half else "make one by `braingan prepare`"
+            way_out = "run the command that began it again to finish it" if half else "make one by `braingan prepare`"
             raise InputError(f"{path} is {'a half-made' if half else 'no'} store: {way_out}.")
         description = read_json(folder.description)
         if description.get("format") != FORMAT:

@@ -18,6 +18,7 @@ from braingan.errors import InputError
 from braingan.evaluation.coverage import covered_share
 from braingan.evaluation.detection import confusion, probabilities
 from braingan.evaluation.distances import frechet_distance, kernel_distance
+from braingan.evaluation.diversity import WINDOW, mean_pair_similarity
 from braingan.evaluation.features import Extractor, open_extractor
 from braingan.evaluation.sets import SliceSet
 from braingan.evaluation.settings import EvaluationSettings
@@ -32,12 +33,14 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Metric:
-    """A number that compares generated with real slices by their features and subjects."""
+    """A number that compares generated with real slices, by features and subjects, or describes them alone."""
 
     compute: Callable[[SliceSet, SliceSet, Extractor, int], float]
     """Of real slices, generated slices, the extractor, and the k of neighbour radii."""
     distance: bool
     """Whether 0 is best, so that a ratio to the floor means something."""
+    features: bool = True
+    """Whether it is measured in the extractor's features."""
 
 
 METRICS: dict[str, Metric] = {
@@ -51,6 +54,8 @@ METRICS: dict[str, Metric] = {
     "recall_other_subject": Metric(
         lambda r, g, e, k: covered_share(r.features(e), g.features(e), k, g.subjects), False
     ),
+    "ms_ssim": Metric(lambda r, g, e, k: mean_pair_similarity(g.images), False, False),
+    "brightness": Metric(lambda r, g, e, k: float(g.images.mean()), False, False),
 }
 
 
@@ -102,7 +107,7 @@ def evaluate(
         "metrics": {
             name: _measure(metric, real, training, generated, extractor, settings)
             for name, metric in METRICS.items()
-            if enough_others or not name.endswith("other_subject")
+            if (enough_others or not name.endswith("other_subject")) and (store.side >= WINDOW or name != "ms_ssim")
         },
         "confusion": confusion(*by_discriminator),
     }
@@ -163,4 +168,5 @@ def _measure(
     values = [metric.compute(real, generated, extractor, settings.neighbours) for generated in sets]
     value, floor = float(np.mean(values)), metric.compute(real, training, extractor, settings.neighbours)
     ratio = {"ratio": value / floor} if metric.distance and floor > 0 else {}
-    return {"value": value, "floor": floor, **ratio, "values": values, "count": len(real), "extractor": extractor.name}
+    by = {"extractor": extractor.name} if metric.features else {}
+    return {"value": value, "floor": floor, **ratio, "values": values, "count": len(real), **by}

@@ -30,6 +30,8 @@ METRIC_NAMES = {
     "recall": "Recall",
     "precision_other_subject": "Precision, radii to other subjects",
     "recall_other_subject": "Recall, radii to other subjects",
+    "ms_ssim": "Similarity of random pairs (MS-SSIM)",
+    "brightness": "Mean brightness (0 to 255)",
 }
 
 
@@ -62,6 +64,7 @@ def write_report(folder: RunFolder, data: Path | None = None) -> Path:
         metric_names=METRIC_NAMES,
         meaning=_meaning(metrics) if metrics else [],
         confusion=metrics["confusion"] if metrics else None,
+        notes=generator.config.get("notes", []),
         store=store.description,
         splits=_splits(store),
         networks=_networks(generator),
@@ -92,20 +95,36 @@ def _growth(folder: RunFolder, side: int, images_seen: int) -> list[dict[str, st
 
 
 def _meaning(metrics: Mapping[str, Any]) -> list[str]:
-    """Say in two sentences what the numbers mean."""
+    """Say in a few sentences what the numbers mean."""
     found, protocol = metrics["metrics"], metrics["protocol"]
     distance = found["frechet_distance"]
-    times = distance["value"] / distance["floor"] if distance["floor"] > 0 else math.inf
     precision, recall = found["precision"], found["recall"]
+    times = f"{distance['ratio']:.1f} times as far" if "ratio" in distance else "farther"
     return [
-        f"Measured by the Fréchet distance, {protocol['count']} generated slices lie {times:.1f} times as far from "
-        f"the {protocol['split']} subjects' slices ({distance['value']:.1f}) as the training subjects' real slices "
-        f"do ({distance['floor']:.1f}, the floor: no generator needs to be better).",
+        f"Measured by the Fréchet distance, {protocol['count']} generated slices lie {times} from the "
+        f"{protocol['split']} subjects' slices ({distance['value']:.1f}) {'as' if 'ratio' in distance else 'than'} the "
+        f"training subjects' real slices do ({distance['floor']:.1f}, the floor: no generator needs to be better).",
         f"{precision['value']:.0%} of the generated slices look like some real one (real training slices: "
         f"{precision['floor']:.0%}), and {recall['value']:.0%} of the real ones are like some generated one "
         f"(real training slices: {recall['floor']:.0%}): low precision means wrong pictures, low recall too "
         "little variety.",
+        *_variety(found),
     ]
+
+
+def _variety(found: Mapping[str, Any]) -> list[str]:
+    """Say how different generated slices are from each other, and how bright, beside real ones."""
+    said = []
+    if "ms_ssim" in found and found["ms_ssim"]["floor"] < 0.99:
+        made, real = (1 - found["ms_ssim"][which] for which in ("value", "floor"))
+        said.append(
+            f"Two generated slices differ {made / real:.0%} as much as two real training slices do (1 − MS-SSIM: "
+            f"{made:.2f} and {real:.2f}): far less is a generator that repeats itself, far more is noise."
+        )
+    if "brightness" in found:
+        share = found["brightness"]["value"] / found["brightness"]["floor"]
+        said.append(f"Their mean brightness is {share:.0%} of real training slices'.")
+    return said
 
 
 def _splits(store: Store) -> list[dict[str, int | str]]:

@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from braingan.data.store import from_model_range
@@ -143,7 +143,8 @@ class Record:
         for name in sorted(networks):  # the discriminator, then the generator, which marks the snapshot as whole
             with replacing(kept.weights(name)) as path:
                 weights = {key: value.contiguous() for key, value in networks[name].state_dict().items()}
-                save_file(weights, path, {"synthetic": "makes synthetic brain MRI, not for clinical use"})
+                metadata = {"synthetic": "makes synthetic brain MRI, not for clinical use"}
+                path.write_bytes(save(weights, metadata))  # save_file's fault on a full disk is no OSError
 
     def close(self) -> bool:
         """Save the last state, as a snapshot too where the length is reached; return whether it is."""

@@ -9,7 +9,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from braingan.errors import InputError
-from braingan.folders import RunFolder, read_csv, read_json, replacing, write_csv, write_json
+from braingan.folders import RunFolder, is_empty, read_csv, read_json, replacing, write_csv, write_json
 
 FORMAT = 1
 LOG_COLUMNS = ("epoch", "images", "discriminator_loss", "generator_loss", "real_probability", "fake_probability",
@@ -31,7 +31,7 @@ def check_run(folder: RunFolder, config: dict[str, Any]) -> None:
             raise InputError(
                 f"{folder.root} is the run of another training ({'; '.join(differing)}): choose another --out."
             )
-    elif folder.root.exists() and any(folder.root.iterdir()):
+    elif folder.root.exists() and not is_empty(folder.root):
         raise InputError(f"{folder.root} is not empty and no run: choose another --out.")
 
 

@@ -1,0 +1,62 @@
+"""How alike the slices of one set are to each other: a generator that repeats itself makes its pairs alike.
+
+Wang, Simoncelli and Bovik, Multiscale structural similarity for image quality assessment, 2003. Similarity is 1 for
+the same picture; Odena et al. (Conditional image synthesis with auxiliary classifier GANs, 2017, section 4.2) take
+its mean over random pairs as a measure of variety.
+"""
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+from torch.nn.functional import avg_pool2d, conv2d
+
+from braingan.randomness import draws
+
+WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+"""Of the scales, from the full size to a sixteenth; small slices have fewer scales, and the weights sum to 1 again."""
+WINDOW, DEVIATION = 11, 1.5
+PAIRS = 512
+
+
+def mean_pair_similarity(images: UInt8[np.ndarray, "n side side"]) -> float:
+    """Return the mean MS-SSIM over random pairs, the same whatever the order of the slices."""
+    ordered = images[sorted(range(len(images)), key=lambda i: images[i].tobytes())]
+    first, second = np.triu_indices(len(images), k=1)
+    chosen = draws(0, "pairs").permutation(len(first))[:PAIRS]
+    batches = np.array_split(chosen, max(len(chosen) // 64, 1))
+    found = [ms_ssim(_tensor(ordered[first[batch]]), _tensor(ordered[second[batch]])) for batch in batches]
+    return float(torch.cat(found).mean())
+
+
+def ms_ssim(a: Float[Tensor, "n 1 side side"], b: Float[Tensor, "n 1 side side"]) -> Float[Tensor, " n"]:
+    """Return the similarity (equation 7) of each pair of pictures in 0..255, at least 11 pixels wide."""
+    scales = next(s for s in range(len(WEIGHTS), 0, -1) if WINDOW * 2 ** (s - 1) <= a.shape[-1])
+    weights = np.array(WEIGHTS[:scales]) / sum(WEIGHTS[:scales])
+    result = torch.ones(len(a), dtype=a.dtype)
+    for scale, weight in enumerate(weights):
+        luminance, structure = _compare(a, b)
+        similarity = structure if scale < scales - 1 else luminance * structure
+        result = result * similarity.mean(dim=(1, 2, 3)).clamp(min=0) ** float(weight)
+        a, b = avg_pool2d(a, 2), avg_pool2d(b, 2)
+    return result
+
+
+def _compare(
+    a: Float[Tensor, "n 1 side side"], b: Float[Tensor, "n 1 side side"]
+) -> tuple[Float[Tensor, "n 1 rows columns"], Float[Tensor, "n 1 rows columns"]]:
+    """Return luminance, and contrast times structure, around each pixel (equations 1 to 3)."""
+    x = torch.arange(WINDOW, dtype=a.dtype) - (WINDOW - 1) / 2
+    kernel = torch.exp(-((x / DEVIATION) ** 2) / 2)
+    kernel = kernel / kernel.sum()
+    stacked = torch.cat([a, b, a * a, b * b, a * b])
+    blurred = conv2d(conv2d(stacked, kernel.view(1, 1, -1, 1)), kernel.view(1, 1, 1, -1))
+    mean_a, mean_b, square_a, square_b, product = blurred.chunk(5)
+    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    luminance = (2 * mean_a * mean_b + c1) / (mean_a**2 + mean_b**2 + c1)
+    variances = square_a - mean_a**2 + square_b - mean_b**2
+    return luminance, (2 * (product - mean_a * mean_b) + c2) / (variances + c2)
+
+
+def _tensor(images: UInt8[np.ndarray, "n side side"]) -> Float[Tensor, "n 1 side side"]:
+    return torch.from_numpy(images.astype(np.float64))[:, None]
