@@ -43,6 +43,22 @@ def test_lesions_are_counted_in_the_square_that_is_shown(tmp_path):
     assert set(store.columns["pixel_mm"]) == {0.25}
 
 
+def test_a_brats_folder_gives_the_store_of_the_same_frames_in_one_file(tmp_path):
+    task = made.decathlon(tmp_path / "task", subjects=1)
+    image, mask = (nibabel.load(task / folder / "MADE_000.nii.gz") for folder in ("imagesTr", "labelsTr"))
+    (tmp_path / "cases" / "A").mkdir(parents=True)
+    for number, name in enumerate(("flair", "t1")):
+        frame = nibabel.Nifti1Image(np.asanyarray(image.dataobj)[..., number], image.affine)
+        nibabel.save(frame, tmp_path / "cases" / "A" / f"A_{name}.nii.gz")
+    nibabel.save(mask, tmp_path / "cases" / "A" / "A_seg.nii.gz")
+    whole = prepare(task, tmp_path / "whole", DataSettings(size=24), "local:1")
+    apart = prepare(tmp_path / "cases", tmp_path / "apart", DataSettings(size=24), "local:1")
+    everything = np.arange(len(whole))
+    np.testing.assert_array_equal(apart.images(everything), whole.images(everything))
+    assert set(apart.columns["frame"]) == {"flair", "t1"}
+    np.testing.assert_array_equal(apart.columns["lesion_area_mm2"], whole.columns["lesion_area_mm2"])
+
+
 def test_notes_of_a_task_travel_and_other_shapes_of_them_are_passed_over(tmp_path):
     for number, (notes, kept) in enumerate(((["said", 3], ["said"]), ("text", []), (None, []), (7, []))):
         source = made.decathlon(tmp_path / f"task{number}", subjects=1)

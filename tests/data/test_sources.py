@@ -124,3 +124,46 @@ def test_a_description_that_leads_out_of_its_folder_or_repeats_a_frame(tmp_path)
     (root / "dataset.json").write_text(json.dumps(content | {"modality": {"0": "MR", "1": "mr"}}))
     with pytest.raises(InputError, match="names a frame twice"):
         list_scans(root, PATTERN)
+
+
+def touch(root, *names):
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+
+
+def test_a_bids_folder_names_subjects_and_frames_and_leaves_derivatives_alone(tmp_path):
+    touch(
+        tmp_path, "sub-01/anat/sub-01_T1w.nii.gz", "sub-01/ses-2/anat/sub-01_ses-2_run-1_FLAIR.nii",
+        "sub-02/anat/sub-02_dseg.nii.gz", "sub-02/func/sub-02_task-rest_bold.nii.gz",
+        "derivatives/tool/sub-01/anat/sub-01_T1w.nii.gz",
+    )  # fmt: skip
+    (tmp_path / "dataset_description.json").write_text('{"Name": "made", "License": "CC0"}')
+    found = list_scans(tmp_path, PATTERN)
+    assert found.kind == "bids"
+    assert [(scan.subject, scan.frames) for scan in found.scans] == [("01", ("T1w",)), ("01", ("FLAIR",))]
+    assert found.facts == {"name": "made", "licence": "CC0"}
+    assert [name for name, _ in found.passed_over] == [
+        "derivatives/tool/sub-01/anat/sub-01_T1w.nii.gz", "sub-02/anat/sub-02_dseg.nii.gz",
+        "sub-02/func/sub-02_task-rest_bold.nii.gz",
+    ]  # fmt: skip
+
+
+def test_brats_folders_of_both_naming_schemes_have_a_file_per_frame(tmp_path):
+    touch(tmp_path, *(f"Brats18_A_1/Brats18_A_1_{name}.nii.gz" for name in ("flair", "t1", "t1ce", "t2", "seg")))
+    for time in ("000", "101"):
+        case = f"BraTS-GLI-00005-{time}"
+        touch(tmp_path, *(f"{case}/{case}-{name}.nii.gz" for name in ("t1c", "t1n", "t2f", "t2w")))
+    touch(tmp_path, "notes.nii.gz")
+    found = list_scans(tmp_path, PATTERN)
+    assert found.kind == "brats"
+    assert {scan.subject for scan in found.scans} == {"Brats18_A_1", "BraTS-GLI-00005"}
+    assert len({scan.volume for scan in found.scans}) == 3
+    assert [scan.frames[0] for scan in found.scans if scan.subject == "Brats18_A_1"] == ["flair", "t1", "t1ce", "t2"]
+    assert all((scan.mask is not None) == (scan.subject == "Brats18_A_1") for scan in found.scans)
+    assert [name for name, _ in found.passed_over] == ["notes.nii.gz"]
+
+
+def test_one_frame_in_a_file_name_does_not_make_a_folder_brats(tmp_path):
+    touch(tmp_path, "ann_t1.nii.gz", "bob_t1.nii.gz")
+    assert list_scans(tmp_path, PATTERN).kind == "nifti"

@@ -13,10 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from braingan.errors import InputError
+from braingan.folders import read_json
 
 NIFTI_ENDINGS = (".nii", ".nii.gz")
 LABEL_MAP_ENDINGS = ("_seg", "_dseg", "_mask", "_label", "_labels")
 PICTURE_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff")
+BIDS = re.compile(r"sub-(?P<subject>[A-Za-z0-9]+)/(?:ses-[A-Za-z0-9]+/)?anat/[^/]+_(?P<frame>[A-Za-z0-9]+)\.nii(\.gz)?")
+BRATS = re.compile(r"(?P<case>.+)[-_](?P<frame>flair|t1|t1ce|t1gd|t1c|t1n|t2|t2w|t2f|seg)\.nii(\.gz)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -114,6 +117,53 @@ def decathlon(root: Path, pattern: str) -> Collection | None:
     return Collection("decathlon", scans, absent, facts, said)
 
 
+def bids(root: Path, pattern: str) -> Collection | None:
+    """Brain Imaging Data Structure: `sub-<subject>/[ses-<session>/]anat/…_<frame>.nii.gz`; nothing else is read."""
+    files, passed_over = _files(root)
+    scans = []
+    for path in files:
+        name = path.relative_to(root).as_posix()
+        found = BIDS.fullmatch(name)
+        if not found:
+            passed_over.append((name, "not in sub-*/[ses-*/]anat, where a BIDS folder has its anatomical scans"))
+        elif _stem(path).lower().endswith(LABEL_MAP_ENDINGS):
+            passed_over.append((name, "a label map by its name; only a dataset.json says which scan it belongs to"))
+        else:
+            scans.append(Scan(found["subject"], name, path, (found["frame"],)))
+    if not scans:
+        return None
+    description = root / "dataset_description.json"
+    content = read_json(description) if description.is_file() else {}
+    facts = {fact: str(content[key]) for key, fact in (("Name", "name"), ("License", "licence")) if content.get(key)}
+    return Collection("bids", scans, passed_over, facts)
+
+
+def brats(root: Path, pattern: str) -> Collection | None:
+    """BraTS: a file per frame, `<case>_flair.nii.gz` or `<case>-t2f.nii.gz`, and `<case>_seg.nii.gz` as label map.
+
+    Time points of one patient (`BraTS-GLI-00005-101`) are one subject.
+    """
+    files, passed_over = _files(root)
+    cases: dict[str, dict[str, Path]] = {}
+    for path in files:
+        found = BRATS.fullmatch(path.name)
+        if found:
+            case = (path.parent / found["case"]).relative_to(root).as_posix()
+            frame = "seg" if found["frame"].lower() == "seg" else found["frame"]
+            cases.setdefault(case, {})[frame] = path
+        else:
+            name = path.relative_to(root).as_posix()
+            passed_over.append((name, "not a frame or label map of a BraTS case by its name"))
+    if not any(len(frames.keys() - {"seg"}) > 1 for frames in cases.values()):
+        return None
+    scans = []
+    for case, frames in cases.items():
+        mask = frames.pop("seg", None)
+        subject = re.sub(r"(BraTS-\w+-\d+)-\d+$", r"\1", Path(case).name)
+        scans += [Scan(subject, case, path, (frame,), mask=mask) for frame, path in frames.items()]
+    return Collection("brats", scans, passed_over)
+
+
 def nifti(root: Path, pattern: str) -> Collection | None:
     """Read any folder of NIfTI volumes, subfolders included; label maps, known by their names, are no scans."""
     files, passed_over = _files(root)
@@ -155,7 +205,13 @@ def pictures(root: Path, pattern: str) -> Collection | None:
     return Collection("pictures", scans, passed_over, notes=_leak_note(unnamed, len(files)))
 
 
-SOURCES: dict[str, Source] = {"decathlon": decathlon, "nifti": nifti, "pictures": pictures}
+SOURCES: dict[str, Source] = {
+    "decathlon": decathlon,
+    "bids": bids,
+    "brats": brats,
+    "nifti": nifti,
+    "pictures": pictures,
+}
 
 
 def _check_pattern(pattern: str) -> None:
