@@ -33,7 +33,7 @@ def test_the_store_is_byte_identical_with_more_workers_and_after_an_interruption
             prepare(source, tmp_path / "three", settings, "local:1")
     (next((tmp_path / "three" / "parts").glob("*.npz"))).unlink()
     (tmp_path / "three" / ".images-00000.npy.77.tmp").touch()
-    with pytest.raises(InputError, match="half-made store: run the same"):
+    with pytest.raises(InputError, match="half-made store: run the command that began it"):
         Store.open(tmp_path / "three")
     prepare(source, tmp_path / "three", settings, "local:1")
     assert contents(tmp_path / "one") == contents(tmp_path / "two") == contents(tmp_path / "three")
