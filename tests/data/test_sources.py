@@ -167,3 +167,16 @@ def test_brats_folders_of_both_naming_schemes_have_a_file_per_frame(tmp_path):
 def test_one_frame_in_a_file_name_does_not_make_a_folder_brats(tmp_path):
     touch(tmp_path, "ann_t1.nii.gz", "bob_t1.nii.gz")
     assert list_scans(tmp_path, PATTERN).kind == "nifti"
+
+
+def test_sessions_of_one_patient_with_brats_like_names_stay_one_subject(tmp_path):
+    touch(tmp_path, *(f"sub-07_ses-{n}_{frame}.nii.gz" for n in (1, 2) for frame in ("t1", "flair")))
+    found = list_scans(tmp_path, PATTERN)
+    assert found.kind == "brats"
+    assert {scan.subject for scan in found.scans} == {"07"}
+    assert found.notes == []
+    other = tmp_path / "other"
+    touch(other, *(f"ann_{year}_{frame}.nii.gz" for year in (2019, 2020) for frame in ("t1", "flair")))
+    assert "the split leaks" in list_scans(other, PATTERN).notes[0]
+    pattern = r"(?P<subject>[a-z]+)_\d{4}"
+    assert {scan.subject for scan in list_scans(other, pattern).scans} == {"ann"}

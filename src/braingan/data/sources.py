@@ -141,7 +141,7 @@ def bids(root: Path, pattern: str) -> Collection | None:
 def brats(root: Path, pattern: str) -> Collection | None:
     """BraTS: a file per frame, `<case>_flair.nii.gz` or `<case>-t2f.nii.gz`, and `<case>_seg.nii.gz` as label map.
 
-    Time points of one patient (`BraTS-GLI-00005-101`) are one subject.
+    The subject is the pattern's, else the case, time points of one patient (`BraTS-GLI-00005-101`) together.
     """
     files, passed_over = _files(root)
     cases: dict[str, dict[str, Path]] = {}
@@ -156,12 +156,15 @@ def brats(root: Path, pattern: str) -> Collection | None:
             passed_over.append((name, "not a frame or label map of a BraTS case by its name"))
     if not any(len(frames.keys() - {"seg"}) > 1 for frames in cases.values()):
         return None
-    scans = []
+    scans, unnamed = [], 0
     for case, frames in cases.items():
         mask = frames.pop("seg", None)
-        subject = re.sub(r"(BraTS-\w+-\d+)-\d+$", r"\1", Path(case).name)
-        scans += [Scan(subject, case, path, (frame,), mask=mask) for frame, path in frames.items()]
-    return Collection("brats", scans, passed_over)
+        for frame, path in frames.items():
+            named = _parts(pattern, root, path)
+            unnamed += "subject" not in named and not Path(case).name.lower().startswith("brats")
+            subject = named.get("subject", re.sub(r"(BraTS-\w+-\d+)-\d+$", r"\1", Path(case).name))
+            scans.append(Scan(subject, case, path, (frame,), mask=mask))
+    return Collection("brats", scans, passed_over, notes=_leak_note(unnamed, len(scans)))
 
 
 def nifti(root: Path, pattern: str) -> Collection | None:
@@ -238,7 +241,7 @@ def _leak_note(unnamed: int, files: int) -> list[str]:
     if not unnamed:
         return []
     return [
-        f"{unnamed} of {files} files name no subject, so each counts as a subject of its own: if one person "
+        f"{unnamed} of {files} files name no subject, so each volume counts as a subject of its own: if one person "
         "has several, the split leaks. Name the subject by data.pattern."
     ]
 
