@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from braingan.data.phantom.subject import FRAMES, make_phantom
-from braingan.data.slices import cut, grey_scale, resample, to_grey
+from braingan.data.slices import Square, above_black, cut, grey_scale, resample, to_grey
 from braingan.folders import RunFolder, replacing
 from braingan.training.run import mosaic
 
@@ -31,8 +31,9 @@ def phantoms():
         position = 50 + int(areas.argmax()) if areas.any() else 85
         for frame, row in enumerate(rows):
             voxels = phantom.voxels[..., frame]
-            grey = to_grey(cut(voxels, "axial")[position : position + 1], grey_scale(voxels, (0.5, 99.5)))
-            row.append(resample(grey, (1.0, 1.0), EDGE_MM, SIDE)[0])
+            scale = grey_scale(voxels, (0.5, 99.5))
+            above = above_black(cut(voxels, "axial")[position : position + 1], scale)
+            row.append(to_grey(resample(above, (1.0, 1.0), Square(EDGE_MM), SIDE), scale)[0])
     return mosaic(np.array([image for row in rows for image in row]), SUBJECTS)
 
 

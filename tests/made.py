@@ -73,3 +73,58 @@ def picture_store(folder: Path, subjects: int = 10, each: int = 4):
     """A store of pictures, 112×112, with subjects in every split."""
     source = picture_folder(folder / "pictures", subjects, each)
     return prepare(source, folder / "store", DataSettings(split_seed=1), "local:1")
+
+
+def dicom_slices(voxels, spacing=(1.0, 1.0, 1.0), axis="axial", turn=None):
+    """The slices of a RAS volume as a scanner shows them: pixels, directions and positions in LPS, mm between pixels.
+
+    `turn` rotates the scanner's frame against the patient's (a 3×3 matrix).
+    """
+    left, posterior, inferior = np.eye(3) * ((1,), (1,), (-1,))
+    x, y, z = voxels.shape
+    across, down, start, cut, between = {
+        "axial": (left, posterior, lambda k: (x - 1, y - 1, k), lambda k: voxels[::-1, ::-1, k], (1, 0)),
+        "coronal": (left, inferior, lambda k: (x - 1, k, z - 1), lambda k: voxels[::-1, k, ::-1], (2, 0)),
+        "sagittal": (posterior, inferior, lambda k: (k, y - 1, z - 1), lambda k: voxels[k, ::-1, ::-1], (2, 1)),
+    }[axis]
+    turn = np.eye(3) if turn is None else turn
+    for k in range({"axial": z, "coronal": y, "sagittal": x}[axis]):
+        position = turn @ (np.array(start(k)) * spacing * (-1, -1, 1))
+        yield cut(k).T, [*(turn @ across), *(turn @ down)], [*position], [spacing[i] for i in between]
+
+
+def dicom_series(folder: Path, voxels, spacing=(1.0, 1.0, 1.0), axis="axial", patient="Doe^Jane", turn=None,
+                 series="1", shuffle=0, change=lambda dataset, k: None):  # fmt: skip
+    """Files of an MR series, named and numbered at random, whose voxels are a RAS volume; returns their paths by place.
+
+    Thickness and numbers say nothing true. `change` may change each file's dataset before it is written.
+    """
+    import pydicom
+
+    rng = np.random.default_rng(shuffle)
+    folder.mkdir(parents=True, exist_ok=True)
+    slices = list(dicom_slices(voxels, spacing, axis, turn))
+    numbers, paths = rng.permutation(len(slices)), []
+    for k, (pixels, directions, position, between) in enumerate(slices):
+        dataset = pydicom.Dataset()
+        dataset.file_meta = pydicom.dataset.FileMetaDataset()
+        dataset.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+        dataset.SOPClassUID = pydicom.uid.MRImageStorage
+        dataset.SOPInstanceUID = f"1.2.3.{series}.{shuffle}.{k + 1}"
+        dataset.StudyInstanceUID, dataset.SeriesInstanceUID = "1.2.3", f"1.2.3.{series}"
+        dataset.Modality, dataset.PatientName, dataset.PatientID = "MR", patient, "4711"
+        dataset.PatientBirthDate, dataset.SeriesDescription = "19700101", "Ax T2 FLAIR for Dr Watson"
+        dataset.ImageType = ["ORIGINAL", "PRIMARY", "M"]
+        dataset.InstanceNumber, dataset.SliceThickness = int(numbers[k]), 99
+        dataset.ImageOrientationPatient = [float(f"{v:.8f}") for v in directions]
+        dataset.ImagePositionPatient = [float(f"{v:.6f}") for v in position]
+        dataset.PixelSpacing, (dataset.Rows, dataset.Columns) = between, pixels.shape
+        dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
+        dataset.BitsAllocated = dataset.BitsStored = 8 * pixels.dtype.itemsize
+        dataset.HighBit = dataset.BitsStored - 1
+        dataset.PixelRepresentation = int(pixels.dtype.kind == "i")
+        dataset.PixelData = np.ascontiguousarray(pixels).tobytes()
+        change(dataset, k)
+        paths.append(folder / f"{series}.{shuffle}.{numbers[k]}")
+        dataset.save_as(paths[-1], enforce_file_format=True)
+    return paths

@@ -18,14 +18,18 @@ from braingan.errors import InputError
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Yield a path to write to; on success it is flushed and takes the name `path`, on failure it is gone."""
+def replacing(path: Path, lasting: bool = True) -> Iterator[Path]:
+    """Yield a path to write to; on success it takes the name `path`, on failure it is gone.
+
+    It is flushed to the disk first, unless it need not outlast a power failure.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
+        if lasting:
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -106,6 +110,11 @@ class StoreFolder:
         return self.root / "slices.csv"
 
     @property
+    def transforms(self) -> Path:
+        """How each volume was aligned; only where volumes were."""
+        return self.root / "transforms.csv"
+
+    @property
     def discarded(self) -> Path:
         """What was left out: file, slice, reason."""
         return self.root / "discarded.csv"
@@ -119,6 +128,11 @@ class StoreFolder:
     def parts(self) -> Path:
         """One file a volume, while the store is being made."""
         return self.root / "parts"
+
+    @property
+    def begun(self) -> Path:
+        """What a store that is being made is made of."""
+        return self.parts / "identity.json"
 
     @property
     def derived(self) -> Path:

@@ -95,4 +95,5 @@ def run_record(recipe: Recipe, store: Store) -> dict[str, Any]:
         },
         "recipe": recipe.model_dump(mode="json"),
         "store": str(store.folder.root.resolve()),
+        "source": {**store.description["source"], "notes": store.description["notes"]},
     }

@@ -2,13 +2,16 @@
 
 import json
 import shutil
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
 import made
 from braingan.data import assemble as module
-from braingan.data.assemble import split_of
+from braingan.data.identity import split_of
 from braingan.data.prepare import prepare
 from braingan.data.settings import DataSettings
 from braingan.data.store import SPLITS, Store
@@ -31,7 +34,7 @@ def test_the_store_is_byte_identical_with_more_workers_and_after_an_interruption
         patch.setattr(module, "assemble", killed)
         with pytest.raises(KeyboardInterrupt):
             prepare(source, tmp_path / "three", settings, "local:1")
-    (next((tmp_path / "three" / "parts").glob("*.npz"))).unlink()
+    (next((tmp_path / "three" / "parts").glob("*.part"))).unlink()
     (tmp_path / "three" / ".images-00000.npy.77.tmp").touch()
     with pytest.raises(InputError, match="half-made store: run the command that began it"):
         Store.open(tmp_path / "three")
@@ -107,7 +110,7 @@ def test_what_a_killed_process_left_is_removed(tmp_path):
     assert contents(store.folder.root) == before
 
 
-def test_a_full_disk_is_an_error_and_no_store(tmp_path, monkeypatch):
+def test_a_full_disk_is_an_error_that_says_what_it_needs_and_leaves_nothing_half_written(tmp_path, monkeypatch):
     source = made.picture_folder(tmp_path / "pictures", subjects=2, each=1)
 
     def full(*arguments):
@@ -115,9 +118,64 @@ def test_a_full_disk_is_an_error_and_no_store(tmp_path, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(module.np.lib.format, "write_array_header_1_0", full)
-        with pytest.raises(OSError, match="No space left"):
+        with pytest.raises(InputError, match=r"is full, about 1 MiB more are needed: free them and run the same"):
             prepare(source, tmp_path / "store", DataSettings(size=16), "local:1")
     assert not list((tmp_path / "store").glob("images*"))
     with pytest.raises(InputError, match="half-made"):
         Store.open(tmp_path / "store")
     assert len(prepare(source, tmp_path / "store", DataSettings(size=16), "local:1")) == 2
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of two mebibytes."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", disk], capture_output=True).returncode:
+        pytest.skip("a file system of its own cannot be mounted here")
+    yield disk
+    subprocess.run(["umount", disk], check=True)
+
+
+def test_a_really_full_disk(tmp_path, small_disk):
+    source = made.picture_folder(tmp_path / "pictures", subjects=10, each=4)  # 40 slices of 256 × 256: 2.5 MiB
+    with pytest.raises(InputError, match=r"is full, about \d MiB more are needed"):
+        prepare(source, small_disk / "store", DataSettings(size=256), "local:1")
+    assert not list((small_disk / "store").glob("*.npy"))
+    shutil.copytree(small_disk / "store", tmp_path / "larger disk")
+    made_there = len(list((tmp_path / "larger disk" / "parts").glob("*.part")))
+    assert 0 < made_there < 10
+    assert len(prepare(source, tmp_path / "larger disk", DataSettings(size=256), "local:1")) == 40
+
+
+def test_a_part_that_a_power_failure_tore_is_made_anew(tmp_path, monkeypatch):
+    source = made.picture_folder(tmp_path / "pictures", subjects=2, each=1)
+    whole = prepare(source, tmp_path / "whole", DataSettings(size=16), "local:1")
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "assemble", lambda *arguments: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            prepare(source, tmp_path / "store", DataSettings(size=16), "local:1")
+    torn = next((tmp_path / "store" / "parts").glob("*.part"))
+    torn.write_bytes(torn.read_bytes()[:300])
+    with pytest.raises(InputError, match="was damaged"):
+        prepare(source, tmp_path / "store", DataSettings(size=16), "local:1")
+    assert prepare(source, tmp_path / "store", DataSettings(size=16), "local:1").fingerprint == whole.fingerprint
+
+
+def test_killed_at_any_moment_and_run_again_the_store_has_the_same_bytes(tmp_path):
+    source = made.decathlon(tmp_path / "task", subjects=12, shape=(64, 64, 62))
+    prepare(source, tmp_path / "whole", DataSettings(), "local:2")
+    command = [sys.executable, "-c", "from braingan.cli import main; main()", "prepare", source,
+               "--out", tmp_path / "store", "--on", "local:2"]  # fmt: skip
+    killed = 0
+    for moment in (0.6, 1.0, 1.4, 1.8, 2.2):
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        started = time.monotonic()
+        while process.poll() is None and time.monotonic() - started < moment:
+            time.sleep(0.01)
+        killed += process.poll() is None
+        process.kill()
+        process.wait()
+    assert killed
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    assert contents(tmp_path / "store") == contents(tmp_path / "whole")

@@ -78,7 +78,7 @@ def test_what_is_left_out_is_named_with_its_reason_and_stops_nothing(tmp_path):
     store = prepare(source, tmp_path / "store", DataSettings(size=24), "local:2")
     assert set(store.columns["subject"]) == {"MADE_000"}
     reasons = store.folder.discarded.read_text()
-    assert "imagesTr/MADE_001.nii.gz,,damaged gzip file" in reasons
+    assert "imagesTr/MADE_001.nii.gz,,the file ends early" in reasons
     assert '"2 frames are named (FLAIR, T1w), but it has 1"' in reasons
     assert "imagesTr/MADE_003.nii.gz#FLAIR,12,the same slice as imagesTr/MADE_000.nii.gz#FLAIR slice 12" in reasons
     assert reasons.count("the same slice as") == 16

@@ -180,3 +180,75 @@ def test_sessions_of_one_patient_with_brats_like_names_stay_one_subject(tmp_path
     assert "the split leaks" in list_scans(other, PATTERN).notes[0]
     pattern = r"(?P<subject>[a-z]+)_\d{4}"
     assert {scan.subject for scan in list_scans(other, pattern).scans} == {"ann"}
+
+
+def test_a_session_of_a_bids_folder_has_its_brain_mask_and_its_lesion_mask(tmp_path):
+    touch(
+        tmp_path, "sub-01/ses-1/anat/sub-01_ses-1_T1w.nii.gz", "sub-01/ses-2/anat/sub-01_ses-2_T1w.nii.gz",
+        "sub-01/ses-2/anat/sub-01_ses-2_label-lesion_mask.nii.gz",
+        "derivatives/strip/sub-01/ses-2/anat/sub-01_ses-2_desc-brain_mask.nii.gz",
+        "derivatives/strip/sub-01/ses-1/anat/sub-01_ses-1_space-MNI152_desc-brain_mask.nii.gz",
+    )  # fmt: skip
+    first, second = list_scans(tmp_path, PATTERN).scans
+    assert (first.mask, first.brain) == (None, None)
+    assert second.mask.name == "sub-01_ses-2_label-lesion_mask.nii.gz"
+    assert second.brain.name == "sub-01_ses-2_desc-brain_mask.nii.gz"
+
+
+def test_masks_beside_a_volume_belong_to_it(tmp_path):
+    touch(tmp_path, "a/scan.nii.gz", "a/scan_seg.nii.gz", "a/scan_brain_mask.nii.gz", "b/scan.nii", "b/lesion_mask.nii")
+    first, second = list_scans(tmp_path, PATTERN).scans
+    assert (first.mask.name, first.brain.name) == ("scan_seg.nii.gz", "scan_brain_mask.nii.gz")
+    assert (second.mask, second.brain) == (None, None)
+
+
+def test_the_pattern_names_subjects_in_a_decathlon_task_too(tmp_path):
+    root = made.decathlon(tmp_path / "task", subjects=2)
+    assert {scan.subject for scan in list_scans(root, r"(?P<subject>MADE)_\d+").scans} == {"MADE"}
+
+
+def test_pairs_of_header_and_voxels_are_one_volume_whatever_the_case_of_their_endings(tmp_path):
+    touch(tmp_path, "one.hdr", "one.img", "two.HDR", "two.IMG")
+    assert [scan.path.name for scan in list_scans(tmp_path, PATTERN).scans] == ["one.hdr", "two.HDR"]
+
+
+def test_arrays_of_slices_are_like_pictures_and_arrays_of_volumes_stand_alone(tmp_path):
+    for name, shape in (("sub-1_z-4.npy", (5, 5)), ("sub-1_z-5.npy", (5, 5)), ("sub-1_whole.npy", (5, 5, 5))):
+        made.np.save(tmp_path / name, made.np.ones(shape))
+    found = list_scans(tmp_path, PATTERN)
+    assert found.kind == "arrays"
+    assert [(scan.volume, scan.position) for scan in found.scans] == [("1", 4), ("1", 5), ("sub-1_whole.npy", None)]
+    assert "no orientation" in found.notes[-1]
+
+
+def test_names_with_spaces_and_other_scripts_are_names_like_any(tmp_path):
+    touch(tmp_path, "Иванова 1/снимок 02.nii.gz", "脳/正常.nii.gz")
+    assert [scan.subject for scan in list_scans(tmp_path, PATTERN).scans] == ["Иванова 1/снимок 02", "脳/正常"]
+
+
+def test_links_in_a_circle_end(tmp_path):
+    touch(tmp_path, "a/scan.nii.gz")
+    (tmp_path / "a" / "again").symlink_to(tmp_path, target_is_directory=True)
+    assert [scan.volume for scan in list_scans(tmp_path, PATTERN).scans] == ["a/scan.nii.gz"]
+
+
+def test_a_name_that_is_no_text_and_a_folder_that_cannot_be_listed_are_named(tmp_path, monkeypatch):
+    touch(tmp_path, "scan.nii.gz")
+    (tmp_path / "bad\udcff.nii.gz").touch()
+    assert [reason for _, reason in list_scans(tmp_path, PATTERN).passed_over] == [
+        "its name is not valid text: rename it"
+    ]
+
+
+def test_nothing_to_prepare_names_what_was_found(tmp_path):
+    touch(tmp_path, "brain.mgz")
+    with pytest.raises(InputError, match=r"holds nothing to prepare.*brain\.mgz: a format that is not read"):
+        list_scans(tmp_path, PATTERN)
+
+
+def test_a_store_within_the_source_is_no_source(tmp_path):
+    made.picture_folder(tmp_path, subjects=2, each=2)
+    before = list_scans(tmp_path, PATTERN).scans
+    made.prepare(tmp_path, tmp_path / "store", DataSettings(size=16), "local:1")
+    assert list_scans(tmp_path, PATTERN).scans == before
+    assert list_scans(tmp_path, PATTERN).passed_over == []

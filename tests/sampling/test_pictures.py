@@ -1,5 +1,7 @@
 """Generated slices as files that say they are synthetic."""
 
+import json
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -20,6 +22,8 @@ def test_files_sheet_and_table(trained, tmp_path):
     with Image.open(out / "sheet.png") as sheet:
         assert sheet.size == (8 * 112, 3 * 112)
     assert len((out / "synthetic.csv").read_text().splitlines()) == 19
+    source = json.loads((out / "source.json").read_text())
+    assert (source["kind"], source["made_by"]) == ("pictures", "thesis4, a generator trained on slices of this source")
 
 
 def test_a_folder_of_something_else_is_refused(trained, tmp_path):

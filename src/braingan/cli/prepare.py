@@ -9,7 +9,9 @@ from braingan.cli import options
 
 
 def command(
-    source: Annotated[Path, typer.Argument(help="A Decathlon task, a folder of NIfTI volumes, or one of pictures.")],
+    source: Annotated[
+        Path, typer.Argument(help="A folder of scans: a Decathlon task, BIDS, BraTS, NIfTI, DICOM, arrays or pictures.")
+    ],
     out: Annotated[Path, typer.Option("--out", help="The store's folder.")],
     size: Annotated[int | None, typer.Option(help="Width and height of a slice in pixels. [default: 112]")] = None,
     slices: Annotated[
@@ -20,6 +22,10 @@ def command(
     ] = None,
     axis: Annotated[str | None, typer.Option(help="axial, coronal or sagittal. [default: axial]")] = None,
     frames: Annotated[str | None, typer.Option(help="Frames to take, such as FLAIR,T1w. [default: all]")] = None,
+    crop: Annotated[bool | None, typer.Option("--crop", help="Show the square around the brain.")] = None,
+    brain: Annotated[str | None, typer.Option(help="The brain mask: none, source or strip. [default: none]")] = None,
+    align: Annotated[str | None, typer.Option(help="none, centre or rigid. [default: none]")] = None,
+    key: Annotated[Path | None, typer.Option(help="Where to write what pseudonyms stand for.")] = None,
     recipe: options.Recipe = None,
     sets: options.Sets = None,
     strict: Annotated[bool, typer.Option("--strict", help="Fail if anything was left out.")] = False,
@@ -31,12 +37,12 @@ def command(
     from braingan.executor import default_place
     from braingan.recipe import compose
 
-    named = {"size": size, "axis": axis, "slices": slices}
-    given = {name: value for name, value in named.items() if value is not None}
-    assignments = [f"data.{name}={value!r}" for name, value in given.items()]
+    named = {"size": size, "axis": axis, "slices": slices, "brain": brain, "align": align}
+    assignments = [f"data.{name}={value!r}" for name, value in named.items() if value is not None]
+    assignments += ["data.crop=true"] if crop else []
     if frames is not None:
         assignments.append(f"data.frames={[name.strip() for name in frames.split(',')]}")
-    store = prepare(source, out, compose(recipe, [*(sets or []), *assignments]).data, on or default_place())
+    store = prepare(source, out, compose(recipe, [*(sets or []), *assignments]).data, on or default_place(), key)
     description = store.description
     typer.echo(f"{out}: {len(store)} slices of {description['subjects']} subjects, {store.side}×{store.side} pixels")
     if description["discarded"]:

@@ -4,18 +4,20 @@ Each volume becomes one part; when all are there, they are assembled in sorted o
 same bytes whatever the number of workers and however often the work was interrupted.
 """
 
+import errno
 import hashlib
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, as_completed
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Shaped, UInt8
 
-from braingan.data.parts import part_path, write_npz
+from braingan.data.parts import part_path, read_slices, read_table, write_npz
 from braingan.data.settings import DataSettings
 from braingan.data.slices import chosen_positions
 from braingan.data.store import COLUMNS, FORMAT, SPLITS, Store
@@ -26,6 +28,26 @@ from braingan.progress import progress
 from braingan.settings import parse
 
 SHARD_BYTES = 2**30
+KINDS: dict[str, type] = {
+    "position": np.int32, "depth": np.float32, "pixel_mm": np.float32, "brain_fraction": np.float32,
+    "lesion_area_mm2": np.float32,
+}  # fmt: skip
+NOTICES = {
+    "skull": "{number} of {of} volumes seem to show a head with its skull, so faces may be recognised in them and in "
+    "what is made of them: take the skull off (data.brain), or see that you may. If they show another part of the "
+    "body, name it by data.body_part.",
+    "unoriented": "{number} of {of} volumes do not say how they are oriented: left and right may be exchanged, and "
+    "slices may be upside down.",
+}
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a store takes of a part."""
+
+    path: Path
+    keep: list[int]
+    has_masks: bool
 
 
 def make_store(
@@ -55,11 +77,31 @@ def make_store(
     identity = {"format": FORMAT, "settings": settings.model_dump(mode="json"), **source}
     if folder.description.exists():
         return _whole(folder, identity)
-    _begin(folder, identity)
-    waiting = [job for volume, job in jobs.items() if not part_path(folder, volume).exists()]
-    run_jobs("prepare", "volumes", waiting, len(jobs), on)
-    assemble(folder, [part_path(folder, volume) for volume in jobs], identity, passed_over, notes, settings)
+    parts = [part_path(folder, volume) for volume in jobs]
+    try:
+        _begin(folder, identity)
+        waiting = [job for job, part in zip(jobs.values(), parts, strict=True) if not part.exists()]
+        run_jobs("prepare", "volumes", waiting, len(jobs), on)
+        assemble(folder, parts, identity, passed_over, notes, settings)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise InputError(_full_disk(folder, parts)) from error
     return Store.open(folder.root)
+
+
+def _full_disk(folder: StoreFolder, parts: list[Path]) -> str:
+    """Say how much room a store still needs: its parts and, made of them, itself."""
+    sizes = [part.stat().st_size for part in parts if part.exists()]
+    if not sizes:
+        return f"The disk of {folder.root} is full: free some space, or choose another --out."
+    expected = sum(sizes) / len(sizes) * len(parts)
+    written = sum(path.stat().st_size for path in folder.root.glob("*.npy"))
+    need = (expected - sum(sizes) + expected - written) / 2**20
+    return (
+        f"The disk of {folder.root} is full, about {max(need, 1):,.0f} MiB more are needed: free them and run the same "
+        "command again, which goes on from here, or choose another --out."
+    )
 
 
 def run_jobs(task: str, unit: str, waiting: Sequence[Callable[[], None]], total: int, on: str) -> None:
@@ -100,7 +142,7 @@ def _changed(earlier: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 
 def _begin(folder: StoreFolder, identity: dict[str, Any]) -> None:
-    begun = folder.parts / "identity.json"
+    begun = folder.begun
     if begun.exists():
         if changed := _changed(read_json(begun), identity):
             raise InputError(
@@ -120,14 +162,6 @@ def _tidy(folder: StoreFolder) -> None:
         left.unlink()
 
 
-def split_of(subject: str, settings: DataSettings) -> str:
-    """Return a subject's split, from its name and the seed alone, so that new subjects never move old ones."""
-    digest = hashlib.sha256(f"{settings.split_seed}:{subject}".encode()).digest()
-    share = int.from_bytes(digest[:8], "big") / 2**64
-    train, validation, _ = settings.split
-    return SPLITS[0] if share < train else SPLITS[1] if share < train + validation else SPLITS[2]
-
-
 def assemble(
     folder: StoreFolder,
     parts: list[Path],
@@ -142,54 +176,65 @@ def assemble(
         InputError: no part has a slice.
     """
     discarded = [(name, "", reason) for name, reason in passed_over]
-    columns: dict[str, list[Any]] = {name: [] for name in COLUMNS if name != "split"}
-    kept: list[tuple[Path, list[int]]] = []
-    seen: dict[bytes, str] = {}
+    columns: dict[str, list[Any]] = {name: [] for name in COLUMNS}
+    fingerprint = hashlib.sha256()
+    kept: list[Kept] = []
+    seen: dict[str, str] = {}
+    noticed: Counter[str] = Counter()
+    transforms = []
     for path in sorted(parts):
-        with np.load(path, allow_pickle=False) as part:
-            images, files, rows = part["images"], part["files"], {name: part[name] for name in columns}
-            discarded += [tuple(row) for row in part["discarded"].tolist()]
-        keep = []
-        for i, image in enumerate(images):
-            position, content = str(rows["position"][i]), hashlib.sha256(image.tobytes()).digest()
-            if content in seen:
-                discarded.append((str(files[i]), position, f"the same slice as {seen[content]}"))
-            else:
-                seen[content] = f"{files[i]} slice {position}" if position != "-1" else str(files[i])
-                keep.append(i)
-        kept.append((path, keep))
-        for name in columns:
-            columns[name] += [rows[name][i] for i in keep]
+        table = read_table(path)
+        discarded += [tuple(row) for row in table["discarded"]]
+        keep = _new_slices(table, seen, discarded)
+        kept.append(Kept(path, keep, bool(table["mask_digests"])))
+        for which in ("digests", "mask_digests"):
+            fingerprint.update("".join(table[which][i] for i in keep if table[which]).encode())
+        for name in COLUMNS if keep else ():
+            columns[name] += [table["columns"][name][i] for i in keep]
+        noticed.update(table["noticed"] if keep else ())
+        if table["transform"] and keep:
+            transforms.append((table["columns"]["volume"][0], *table["transform"]))
     write_csv(folder.discarded, ("file", "slice", "reason"), discarded)
     count = len(columns["subject"])
     if not count:
         shutil.rmtree(folder.parts)
         raise InputError(f"No usable slice was found; {folder.discarded} says why, file by file.")
-    table = _table(columns, settings)
+    table = {name: np.asarray(columns[name], KINDS.get(name, np.str_)) for name in COLUMNS}
     has_masks = bool(np.isfinite(table["lesion_area_mm2"]).any())
-    digest = hashlib.sha256()
-    shards = _write_shards(folder, kept, count, settings.size, has_masks, digest)
+    shards = _write_shards(folder, kept, count, settings.size, has_masks)
     for name in COLUMNS:
-        digest.update(name.encode() + "\0".join(map(str, table[name].tolist())).encode())
+        fingerprint.update(name.encode() + "\0".join(map(str, table[name].tolist())).encode())
     with replacing(folder.columns) as path:
         write_npz(path, table)
     write_csv(folder.table, COLUMNS, zip(*(_people(table[name]) for name in COLUMNS), strict=True))
-    notes = notes + _split_notes(table) + _frame_notes(table, settings)
+    if transforms:
+        write_csv(
+            folder.transforms, ("volume", *(f"m{row}{column}" for row in range(3) for column in range(4))), transforms
+        )
+    used = sum(bool(part.keep) for part in kept)
+    notes = notes + _split_notes(table) + _frame_notes(table, settings) + [
+        NOTICES[key].format(number=number, of=used) for key, number in sorted(noticed.items())
+    ]  # fmt: skip
     write_json(folder.description, {
         **identity, "side": settings.size, "count": count, "shards": shards, "masks": has_masks,
         "subjects": len(np.unique(table["subject"])), "discarded": len(discarded), "notes": notes,
-        "fingerprint": digest.hexdigest(),
+        "skull": noticed["skull"] if settings.body_part == "brain" else f"not applicable: {settings.body_part}",
+        "fingerprint": fingerprint.hexdigest(),
     })  # fmt: skip
     _tidy(folder)
 
 
-def _table(columns: dict[str, list[Any]], settings: DataSettings) -> dict[str, Shaped[np.ndarray, " n"]]:
-    kinds: dict[str, type] = {
-        "position": np.int32, "depth": np.float32, "pixel_mm": np.float32, "brain_fraction": np.float32,
-        "lesion_area_mm2": np.float32,
-    }  # fmt: skip
-    columns = columns | {"split": [split_of(str(subject), settings) for subject in columns["subject"]]}
-    return {name: np.asarray(columns[name], kinds.get(name, np.str_)) for name in COLUMNS}
+def _new_slices(table: dict[str, Any], seen: dict[str, str], discarded: list[tuple[str, str, str]]) -> list[int]:
+    """Number the slices of a part that no part before had; of the others, say whose they are."""
+    keep = []
+    for i, digest in enumerate(table["digests"]):
+        name, position = table["files"][i], str(table["columns"]["position"][i])
+        if digest in seen:
+            discarded.append((name, position, f"the same slice as {seen[digest]}"))
+        else:
+            seen[digest] = f"{name} slice {position}" if position != "-1" else name
+            keep.append(i)
+    return keep
 
 
 def _people(column: Shaped[np.ndarray, " n"]) -> list[str]:
@@ -215,31 +260,30 @@ def _frame_notes(table: dict[str, Shaped[np.ndarray, " n"]], settings: DataSetti
     return [f"data.frames names {', '.join(absent)}, which no scan has."] if absent else []
 
 
-def _write_shards(
-    folder: StoreFolder, kept: list[tuple[Path, list[int]]], count: int, side: int, has_masks: bool, digest: Any
-) -> int:
+def _write_shards(folder: StoreFolder, kept: list[Kept], count: int, side: int, has_masks: bool) -> int:
+    """Write the slices, and the label maps where there are some, and return how many shards they fill."""
     per_shard = max(SHARD_BYTES // side**2, 1)
-    targets = [("images", folder.images)] + ([("masks", folder.masks)] if has_masks else [])
     shards = -(-count // per_shard)
-    for name, target in targets:
-        stream = _slices_of(kept, name)
+    for name, target in [("images", folder.images)] + ([("masks", folder.masks)] if has_masks else []):
+        blocks = _blocks_of(kept, name, side)
+        rest = np.empty((0, side, side), np.uint8)
         for shard in range(shards):
-            size = min(per_shard, count - shard * per_shard)
-            with replacing(target(shard)) as path:
-                header = {"descr": "|u1", "fortran_order": False, "shape": (size, side, side)}
-                with path.open("wb") as file:  # not a memory map, which a full disk ends without a word
-                    np.lib.format.write_array_header_1_0(file, header)
-                    for _ in range(size):
-                        content = next(stream).tobytes()
-                        digest.update(content)
-                        file.write(content)
+            wanted = min(per_shard, count - shard * per_shard)
+            with replacing(target(shard)) as path, path.open("wb") as file:  # a memory map hides a full disk
+                header = {"descr": "|u1", "fortran_order": False, "shape": (wanted, side, side)}
+                np.lib.format.write_array_header_1_0(file, header)
+                while wanted:
+                    block = rest if len(rest) else next(blocks)
+                    block, rest = block[:wanted], block[wanted:]
+                    file.write(block.data)
+                    wanted -= len(block)
     return shards
 
 
-def _slices_of(kept: list[tuple[Path, list[int]]], name: str) -> Iterator[UInt8[np.ndarray, "side side"]]:
-    for path, keep in kept:
-        with np.load(path, allow_pickle=False) as part:
-            slices = part[name]
-            if len(keep) and not len(slices):  # a volume without a label map, in a store that has some
-                slices = np.zeros_like(part["images"])
-            yield from slices[keep] if keep else ()
+def _blocks_of(kept: list[Kept], name: str, side: int) -> Iterator[UInt8[np.ndarray, "n side side"]]:
+    for part in kept:
+        if part.keep and name == "masks" and not part.has_masks:  # in a store that has some
+            yield np.zeros((len(part.keep), side, side), np.uint8)
+        elif part.keep:
+            slices = read_slices(part.path, name)
+            yield slices if len(part.keep) == len(slices) else slices[part.keep]

@@ -6,33 +6,151 @@ from functools import partial
 from itertools import groupby
 from pathlib import Path
 
+import numpy as np
+from jaxtyping import Shaped
+
+from braingan.data.align import check_align_installed
 from braingan.data.assemble import make_store
-from braingan.data.parts import make_part
+from braingan.data.dicom import read_series
+from braingan.data.identity import deal, with_pseudonyms
+from braingan.data.parts import Part, part_path, write_part
+from braingan.data.pictures import read_picture
 from braingan.data.settings import DataSettings
+from braingan.data.skull import shows_skull
+from braingan.data.slices import Square, above_black, grey_scale, resample, to_grey
 from braingan.data.sources import Scan, list_scans
+from braingan.data.sources.listing import ARRAY_ENDINGS, PICTURE_ENDINGS
+from braingan.data.steps import add_volume, known_of
 from braingan.data.store import Store
-from braingan.folders import StoreFolder
+from braingan.data.strip import check_strip_installed
+from braingan.data.volumes import UnreadableError, Volume, dimensions, read_shape, read_volume
+from braingan.errors import InputError
+from braingan.folders import StoreFolder, write_csv
 
 
-def prepare(source: Path, out: Path, settings: DataSettings, on: str) -> Store:
+def prepare(source: Path, out: Path, settings: DataSettings, on: str, key: Path | None = None) -> Store:
     """Make a store, or finish one that was begun with the same settings.
 
     Args:
-        source: a Decathlon task, a folder of NIfTI volumes, or a folder of pictures.
+        source: a folder of a kind that `SOURCES` knows.
         out: the store's folder.
         settings: how scans become slices.
         on: where to work, such as `local:2`.
+        key: where to write which pseudonym stands for which subject and file; not within the store.
 
     Raises:
-        InputError: nothing usable was found, or `out` holds something else.
+        InputError: nothing usable was found, `out` holds something else, or a package that the settings need is absent.
     """
+    if settings.align == "rigid" or settings.bias:
+        check_align_installed()
+    if settings.brain == "strip":
+        check_strip_installed()
     folder = StoreFolder(out)
-    collection = list_scans(source, settings.pattern)
+    collection = deal(list_scans(source, settings.pattern), settings)
+    listing = _listing(source, collection.scans)
+    facts = {"name": source.resolve().name, "kind": collection.kind, **collection.facts}
+    if settings.names == "pseudonyms" or (settings.names == "auto" and collection.private):
+        collection, pseudonyms = with_pseudonyms(collection)
+        facts["name"] = collection.kind
+        if key is not None:
+            _write_key(key, out, pseudonyms)
+    elif key is not None:
+        raise InputError(f"--key {key}: names are kept here, so there is no key; set data.names to pseudonyms.")
     volumes = {volume: list(scans) for volume, scans in groupby(collection.scans, key=lambda scan: scan.volume)}
     jobs = {volume: partial(make_part, scans, settings, source, folder) for volume, scans in volumes.items()}
-    facts = {"name": source.resolve().name, "kind": collection.kind, **collection.facts}
-    described = {"source": facts, "listing": _listing(source, collection.scans)}
-    return make_store(folder, described, jobs, settings, on, collection.passed_over, collection.notes)
+    return make_store(
+        folder, {"source": facts, "listing": listing}, jobs, settings, on, collection.passed_over, collection.notes
+    )
+
+
+def make_part(scans: list[Scan], settings: DataSettings, source: Path, folder: StoreFolder) -> None:
+    """Prepare the scans of one volume and write them as a part; whatever is unreadable becomes a reason."""
+    part = Part()
+    first, last = (scans[0].position, scans[-1].position)
+    differ, view = _differ_in_shape(scans), None
+    for scan in scans:
+        name = scan.name or scan.path.relative_to(source).as_posix()
+        try:
+            if differ:
+                raise UnreadableError(differ)
+            if _is_picture(scan.path):
+                depth = np.nan
+                if scan.position is not None and first is not None and last is not None:
+                    depth = (scan.position - first) / (last - first) if last > first else 0.5
+                _add_picture(part, scan, name, depth, settings)
+            else:
+                volume = _read(scan, settings)
+                labels, brain = (
+                    _read_beside(path, what, volume, name, part, settings) if view is None else None
+                    for path, what in ((scan.mask, "label map"), (scan.brain, "brain mask"))
+                )
+                view = add_volume(part, scan, name, volume, labels, brain, settings, view)
+        except UnreadableError as reason:
+            part.discarded.append((name, "", str(reason)))
+    if settings.body_part == "brain" and part.images and shows_skull(np.asarray(part.images)):
+        part.noticed.add("skull")
+    write_part(part, part_path(folder, scans[0].volume))
+
+
+def _differ_in_shape(scans: list[Scan]) -> str:
+    """The reason why the files of one volume, a frame each, cannot be taken together; empty if they can."""
+    shapes = {}
+    for scan in scans if len(scans) > 1 and not scans[0].series and not _is_picture(scans[0].path) else ():
+        try:
+            shapes[scan.frames[0] if scan.frames else scan.path.name] = read_shape(scan.path)[:3]
+        except UnreadableError:  # said when its voxels are read
+            continue
+    if len(set(shapes.values())) < 2:
+        return ""
+    found = ", ".join(f"{frame} {'×'.join(map(str, shape))}" for frame, shape in shapes.items())
+    return f"the frames of its volume differ in shape: {found}"
+
+
+def _read(scan: Scan, settings: DataSettings) -> Volume:
+    return read_series(scan.series, settings.limit) if scan.series else read_volume(scan.path, settings.limit)
+
+
+def _read_beside(
+    path: Path | None, what: str, volume: Volume, name: str, part: Part, settings: DataSettings
+) -> Shaped[np.ndarray, "x y z"] | None:
+    """Read the label map or brain mask of a volume; one that can't be used becomes a reason."""
+    if path is None:
+        return None
+    try:
+        found = read_volume(path, settings.limit)
+        if found.voxels.shape[:3] != volume.voxels.shape[:3]:
+            raise UnreadableError(f"its shape {found.voxels.shape[:3]} is not the volume's {volume.voxels.shape[:3]}")
+    except UnreadableError as reason:
+        part.discarded.append((name, "", f"{what} not used: {reason}"))
+        return None
+    return found.voxels[..., 0]
+
+
+def _is_picture(path: Path) -> bool:
+    name = path.name.lower()
+    return name.endswith(PICTURE_ENDINGS) or (name.endswith(ARRAY_ENDINGS) and dimensions(path) < 3)
+
+
+def _add_picture(part: Part, scan: Scan, name: str, depth: float, settings: DataSettings) -> None:
+    picture = read_picture(scan.path, settings.limit)
+    scale = grey_scale(picture[None], settings.percentiles)
+    if scale is None:
+        raise UnreadableError("all its pixels have the same value")
+    if settings.frames and not (scan.frames and scan.frames[0].lower() in {f.lower() for f in settings.frames}):
+        raise UnreadableError(f"none of the frames {', '.join(settings.frames)}")
+    square = Square(float(max(picture.shape)))
+    images = to_grey(resample(above_black(picture[None], scale), (1.0, 1.0), square, settings.size), scale)
+    row = known_of(scan, scan.frames[0] if scan.frames else "") | {
+        "position": -1 if scan.position is None else scan.position, "depth": depth, "pixel_mm": np.nan,
+        "lesion_area_mm2": np.nan,
+    }  # fmt: skip
+    part.add(images, None, [row], scale.foreground, name, settings.min_brain)
+
+
+def _write_key(key: Path, out: Path, pseudonyms: list[tuple[str, str]]) -> None:
+    if key.resolve().is_relative_to(out.resolve()):
+        raise InputError(f"--key {key} lies within the store: keep it apart, as it names the patients.")
+    write_csv(key, ("pseudonym", "stands for"), pseudonyms)
 
 
 def _listing(source: Path, scans: list[Scan]) -> str:
@@ -44,5 +162,8 @@ def _listing(source: Path, scans: list[Scan]) -> str:
     def entry(path: Path | None) -> tuple[str, int] | None:
         return (path.relative_to(source).as_posix(), size(path)) if path else None
 
-    entries = [(entry(s.path), s.subject, s.frames, s.label, s.position, entry(s.mask)) for s in scans]
+    def files(scan: Scan) -> list[tuple[str, int] | None]:
+        return [entry(path) for path in (scan.path, scan.mask, scan.brain, *scan.series)]
+
+    entries = [(files(s), s.subject, s.frames, s.label, s.position) for s in scans]
     return hashlib.sha256(json.dumps(entries).encode()).hexdigest()[:16]

@@ -33,6 +33,29 @@ def from_model_range(images: Float32[np.ndarray, "..."]) -> UInt8[np.ndarray, ".
     return np.clip(np.rint((images + 1) * 127.5), 0, 255).astype(np.uint8)
 
 
+class Columns(dict[str, Shaped[np.ndarray, " n"]]):
+    """The columns of a store, each read from its file at its first use."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+
+    def __missing__(self, name: str) -> Shaped[np.ndarray, " n"]:
+        """Read a column.
+
+        Raises:
+            InputError: the file is missing or damaged.
+        """
+        if name not in COLUMNS:
+            raise KeyError(name)
+        try:
+            with self._path.open("rb") as file, np.load(file, allow_pickle=False) as table:
+                self[name] = table[name]
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise InputError(f"{self._path} is missing or damaged: prepare the store again.") from error
+        return self[name]
+
+
 @dataclass(frozen=True)
 class Store:
     """A whole store. Slices are numbered from 0 in the order of its columns."""
@@ -74,30 +97,31 @@ class Store:
         return int(self.description["count"])
 
     @cached_property
-    def columns(self) -> dict[str, Shaped[np.ndarray, " n"]]:
+    def columns(self) -> Columns:
         """What is known of each slice; see `COLUMNS`. Unknown numbers are NaN, or -1 for a position."""
-        try:
-            with self.folder.columns.open("rb") as file, np.load(file, allow_pickle=False) as table:
-                return {name: table[name] for name in COLUMNS}
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise InputError(f"{self.folder.columns} is missing or damaged: prepare the store again.") from error
+        return Columns(self.folder.columns)
 
     @cached_property
     def _image_shards(self) -> list[UInt8[np.ndarray, "n side side"]]:
         return [_map(self.folder.images(shard)) for shard in range(self.description["shards"])]
 
     @cached_property
-    def _starts(self) -> Int[np.ndarray, " shards"]:
-        return np.asarray(np.cumsum([0] + [len(shard) for shard in self._image_shards[:-1]]))
+    def _mask_shards(self) -> list[UInt8[np.ndarray, "n side side"]]:
+        return [_map(self.folder.masks(shard)) for shard in range(self.description["shards"])]
 
     def images(self, indices: Int[np.ndarray, " n"]) -> UInt8[np.ndarray, "n side side"]:
         """Read slices by number, in the order asked for."""
-        shards = np.searchsorted(self._starts, indices, side="right") - 1
-        out = np.empty((len(indices), self.side, self.side), np.uint8)
-        for shard in np.unique(shards):
-            here = shards == shard
-            out[here] = self._image_shards[shard][indices[here] - self._starts[shard]]
-        return out
+        return _read(self._image_shards, indices)
+
+    def masks(self, indices: Int[np.ndarray, " n"]) -> UInt8[np.ndarray, "n side side"]:
+        """Read label maps by slice number, in the order asked for; all 0 where a volume of the store has none.
+
+        Raises:
+            InputError: the store has no label maps.
+        """
+        if not self.description["masks"]:
+            raise InputError(f"{self.folder.root} has no label maps: prepare a source that has some.")
+        return _read(self._mask_shards, indices)
 
     def select(self, split: str, frames: tuple[str, ...] = (), count: int = 0, seed: int = 0) -> Int[np.ndarray, " n"]:
         """Return the numbers of a split's slices, sorted.
@@ -125,6 +149,18 @@ class Store:
         if count:
             indices = np.sort(draws(seed, f"subset of {split}").permutation(indices)[:count])
         return indices
+
+
+def _read(
+    shards: list[UInt8[np.ndarray, "_ side side"]], indices: Int[np.ndarray, " n"]
+) -> UInt8[np.ndarray, "n side side"]:
+    starts = np.cumsum([0] + [len(shard) for shard in shards[:-1]])
+    found = np.searchsorted(starts, indices, side="right") - 1
+    out = np.empty((len(indices), *shards[0].shape[1:]), np.uint8)
+    for number in np.unique(found):
+        here = found == number
+        out[here] = shards[number][indices[here] - starts[number]]
+    return out
 
 
 def _map(path: Path) -> UInt8[np.ndarray, "n side side"]:

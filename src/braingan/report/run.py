@@ -147,11 +147,13 @@ def _networks(generator: TrainedGenerator) -> list[dict[str, Any]]:
 
 
 def _toml(recipe: Mapping[str, Mapping[str, Any]]) -> str:
-    """Write the resolved recipe as TOML; its values are numbers, strings and lists of these."""
+    """Write the resolved recipe as TOML; its values are numbers, switches, strings and lists of these."""
 
     def value(of: Any) -> str:
         if isinstance(of, list):
             return "[" + ", ".join(map(value, of)) + "]"
+        if isinstance(of, bool):
+            return str(of).lower()
         return f"'{of}'" if isinstance(of, str) else str(of)
 
     tables = (

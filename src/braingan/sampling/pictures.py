@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from braingan.errors import InputError
-from braingan.folders import read_csv, write_csv
+from braingan.folders import read_csv, write_csv, write_json
 from braingan.sampling.generator import TrainedGenerator
 from braingan.training.run import mosaic, write_synthetic_png
 
@@ -11,7 +11,9 @@ SHEET = 64
 
 
 def write_pictures(generator: TrainedGenerator, out: Path, count: int, seed: int) -> None:
-    """Write slices 0 to `count` of a seed as `<number>.png`, `sheet.png` of the first 64, and `synthetic.csv`.
+    """Write slices 0 to `count` of a seed as `<number>.png`, and `sheet.png` of the first 64.
+
+    `synthetic.csv` lists them; `source.json` holds what the training slices' source says of itself and its terms.
 
     Raises:
         InputError: `out` holds something else.
@@ -22,6 +24,8 @@ def write_pictures(generator: TrainedGenerator, out: Path, count: int, seed: int
     for stale in read_csv(table):
         (out / stale["file"]).unlink(missing_ok=True)
     write_csv(table, ("file", "seed", "number"), ((f"{n:06d}.png", seed, n) for n in range(count)))
+    made_by = f"{generator.model.name}, a generator trained on slices of this source"
+    write_json(out / "source.json", {"made_by": made_by, **generator.config.get("source", {})})
     written = 0
     for batch in generator.slices(seed, count):
         for image in batch:

@@ -12,8 +12,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import grid_sample
 
+from braingan.data.mni152 import CENTRE
 from braingan.data.phantom.fields import BOX, Field, draw_field
-from braingan.data.phantom.template import CENTRE, template
+from braingan.data.phantom.template import template
 
 WARPS = ((48.0, 3.5), (20.0, 1.8), (9.0, 0.8))
 """Scales of the deformation and its standard deviation there, in mm."""

@@ -8,10 +8,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from braingan.data.mni152 import CENTRE
 from braingan.data.phantom.anatomy import Tissues
 from braingan.data.phantom.fields import Field, draw_field
 from braingan.data.phantom.lesions import LesionShares
-from braingan.data.phantom.template import CENTRE, PURE
+from braingan.data.phantom.template import PURE
 
 TISSUES = ("csf", "grey", "white", "edema", "core", "rim", "vessel", "plexus")
 MEANS = {

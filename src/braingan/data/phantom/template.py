@@ -6,7 +6,6 @@ ships them; only its files are read, it is never imported.
 
 import math
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +13,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from braingan.data.mni152 import map_files
 from braingan.data.volumes import UnreadableError, read_volume
 from braingan.errors import InputError
 
-CENTRE = (98.0, 117.0, 77.0)
-"""The middle of the template's brain, in its voxels."""
 PURE = {"csf": 0.28, "grey": 0.647, "white": 0.875}
 """T1 of unmixed tissue in the template, of its highest value."""
 RIM_MM, SHELL_MM = 3.0, 9.0
@@ -36,7 +34,7 @@ def template(device: str) -> Float[Tensor, "1 channels x y z"]:
     Raises:
         InputError: nilearn is not installed, or its files are not there or damaged.
     """
-    t1, grey, white = (_read(path) for path in map_files())
+    t1, grey, white = (_read(path) for path in map_files("demo"))
     brain = (t1 > 0).float()
     # The maps know next to no fluid in sulci; the T1 average is dark there.
     csf = torch.maximum((brain - grey - white).clamp(0, 1), ((0.54 - t1) / 0.2).clamp(0, 1) * brain)
@@ -45,19 +43,6 @@ def template(device: str) -> Float[Tensor, "1 channels x y z"]:
     residual = (t1 - PURE["csf"] * csf - PURE["grey"] * grey - PURE["white"] * white) * brain
     channels = torch.stack([csf, grey, white, _blur(brain, RIM_MM), _blur(brain, SHELL_MM), residual])[None]
     return channels.to(device, memory_format=torch.channels_last_3d)
-
-
-def map_files() -> list[Path]:
-    """Return where the maps of T1, grey matter and white matter are.
-
-    Raises:
-        InputError: nilearn is not installed.
-    """
-    package = find_spec("nilearn")
-    if package is None or package.origin is None:
-        raise InputError("Phantoms need the MNI152 maps that nilearn ships: pip install 'braingan[demo]'.")
-    folder = Path(package.origin).parent / "datasets" / "data"
-    return [folder / f"mni_icbm152_{name}_tal_nlin_sym_09a_converted.nii.gz" for name in ("t1", "gm", "wm")]
 
 
 def _read(path: Path) -> Float[Tensor, "x y z"]:

@@ -10,12 +10,14 @@ import torch
 from jaxtyping import Integer
 
 from braingan.data.assemble import make_store, run_jobs
-from braingan.data.parts import Part, add_volume, part_path, write_part
+from braingan.data.identity import split_of
+from braingan.data.mni152 import map_files
+from braingan.data.parts import Part, part_path, write_part
 from braingan.data.phantom.settings import PhantomSettings
 from braingan.data.phantom.subject import FRAMES, make_phantom
-from braingan.data.phantom.template import map_files
 from braingan.data.settings import DataSettings
 from braingan.data.sources import Scan
+from braingan.data.steps import add_volume
 from braingan.data.store import Store
 from braingan.data.volumes import Volume
 from braingan.errors import InputError
@@ -48,7 +50,7 @@ def write_phantoms(out: Path, subjects: int, settings: PhantomSettings, on: str)
     Raises:
         InputError: the folder holds something else, or nilearn is not installed.
     """
-    map_files()  # what is not installed is said before any work
+    map_files("demo")  # what is not installed is said before any work
     description, identity = out / "dataset.json", {"version": VERSION, **settings.model_dump(mode="json")}
     there = read_json(description).get("phantom") if description.exists() else None
     if there is None and out.exists() and not is_empty(out):
@@ -89,7 +91,7 @@ def phantom_store(out: Path, subjects: int, settings: PhantomSettings, data: Dat
     Raises:
         InputError: the folder holds something else, no slice is taken, or nilearn is not installed.
     """
-    map_files()
+    map_files("demo")
     if unknown := {name.lower() for name in data.frames} - {name.lower() for name in FRAMES}:
         raise InputError(f"data.frames: phantoms have {', '.join(FRAMES)}, but not {', '.join(sorted(unknown))}.")
     folder, device = StoreFolder(out), "cuda" if torch.cuda.is_available() else "cpu"
@@ -131,7 +133,8 @@ def _write_part(folder: StoreFolder, number: int, settings: PhantomSettings, dat
     except torch.OutOfMemoryError as error:
         raise InputError("The GPU's memory does not suffice for so many processes: use fewer, --on local:1.") from error
     name = f"imagesTr/{_name(number)}"
-    scan = Scan(_name(number).removesuffix(".nii.gz"), name, Path(name), FRAMES)
+    subject = _name(number).removesuffix(".nii.gz")
+    scan = Scan(subject, name, Path(name), FRAMES, split=split_of(subject, data))
     part = Part()
-    add_volume(part, scan, name, Volume(phantom.voxels, (1.0, 1.0, 1.0)), phantom.labels, data)
+    add_volume(part, scan, name, Volume(phantom.voxels, (1.0, 1.0, 1.0)), phantom.labels, None, data)
     write_part(part, part_path(folder, name))

@@ -1,0 +1,48 @@
+"""Folders of single slices: pictures (JPG, PNG, BMP, TIFF), or arrays (`.npy`, which may also hold volumes)."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from braingan.data.sources.listing import LABEL_MAP, Collection, Listing, Scan, leak_note, stem
+from braingan.data.volumes import dimensions
+
+
+def pictures(listing: Listing) -> Collection | None:
+    """Read all pictures, subfolders included; where no subject is named, the folder is the label."""
+    if not listing.pictures:
+        return None
+    beside = {path.parent / stem(path) for path in listing.pictures}
+    taken, passed_over = [], list(listing.others("pictures"))
+    for path in listing.pictures:
+        labels = LABEL_MAP.fullmatch(stem(path))
+        if labels and path.parent / labels["scan"] in beside:
+            passed_over.append((listing.name(path), "by its name the label map of another picture: not read"))
+        else:
+            taken.append(path)
+    return _one_by_one(listing, "pictures", taken, passed_over)
+
+
+def arrays(listing: Listing) -> Collection | None:
+    """Read all arrays; they state neither orientation nor millimetres, which the store says."""
+    if not listing.arrays:
+        return None
+    collection = _one_by_one(listing, "arrays", listing.arrays, list(listing.others("arrays")))
+    collection.notes.append(
+        "Arrays state no orientation: volumes are taken as [x, y, z] growing towards the patient's right, anterior and "
+        "superior, with voxels of 1 mm."
+    )
+    return collection
+
+
+def _one_by_one(listing: Listing, kind: str, files: Sequence[Path], passed_over: list[tuple[str, str]]) -> Collection:
+    scans, unnamed = [], 0
+    for path in files:
+        named, name = listing.parts(path), listing.name(path)
+        unnamed += "subject" not in named
+        folder = listing.name(path.parent) if "subject" not in named and path.parent != listing.root else ""
+        subject = named.get("subject", name.removesuffix(path.suffix))
+        frame = (named["frame"],) if "frame" in named else ()
+        position = int(named["position"]) if "position" in named else None
+        volume = named.get("subject", name) if kind == "pictures" or dimensions(path) < 3 else name
+        scans.append(Scan(subject, volume, path, frame, named.get("label", folder), position=position))
+    return Collection(kind, scans, passed_over, notes=leak_note(unnamed, len(files)))
