@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from braingan.data.assemble import make_store, split_of
+from braingan.data.assemble import make_store
+from braingan.data.identity import split_of
 from braingan.data.leaks import (
     MAGNITUDES,
     PHASES,
@@ -31,6 +32,7 @@ from braingan.data.leaks import (
 from braingan.data.parts import Part, part_path, write_part
 from braingan.data.prepare import prepare
 from braingan.data.settings import DataSettings
+from braingan.data.store import COLUMNS
 from braingan.executor import default_place
 from braingan.folders import StoreFolder, write_json
 from braingan.training.devices import Device
@@ -99,9 +101,7 @@ def planted_store(store, out, settings):
     rng, columns = np.random.default_rng(0), store.columns
     originals, copies = Part(list(store.images(np.arange(len(store))))), Part()
     originals.files = [f"slice {number}" for number in range(len(store))]
-    originals.rows = [
-        {name: column[number] for name, column in columns.items() if name != "split"} for number in range(len(store))
-    ]
+    originals.rows = [{name: columns[name][number].item() for name in COLUMNS} for number in range(len(store))]
     plants = {}
     for kind, change in KINDS.items():
         chosen = rng.choice(len(store), min(PLANTED, len(store)), replace=False)
@@ -109,7 +109,9 @@ def planted_store(store, out, settings):
         for number, name in zip(chosen, names, strict=True):
             copies.images.append(change(originals.images[number], rng))
             copies.files.append(name)
-            copies.rows.append(originals.rows[number] | {"subject": name, "volume": name})
+            copies.rows.append(
+                originals.rows[number] | {"subject": name, "volume": name, "split": split_of(name, settings)}
+            )
         plants[kind] = (chosen, names)
     folder = StoreFolder(out)
     jobs = {

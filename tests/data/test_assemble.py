@@ -49,7 +49,7 @@ def test_the_same_command_again_says_done_and_another_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"a store with other data\.size \(16 there\)"):
         prepare(source, tmp_path / "store", DataSettings(size=17), "local:1")
     shutil.copytree(source / "sub-00", source / "sub-77")
-    with pytest.raises(InputError, match="a store with other listing"):
+    with pytest.raises(InputError, match="a store with other files in the source"):
         prepare(source, tmp_path / "store", DataSettings(size=16), "local:1")
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "thesis.txt").touch()
@@ -179,3 +179,18 @@ def test_killed_at_any_moment_and_run_again_the_store_has_the_same_bytes(tmp_pat
     assert killed
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     assert contents(tmp_path / "store") == contents(tmp_path / "whole")
+
+
+def test_a_flipped_byte_in_a_part_is_noticed(tmp_path, monkeypatch):
+    source = made.picture_folder(tmp_path / "pictures", subjects=1, each=2)
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "assemble", lambda *arguments: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            prepare(source, tmp_path / "store", DataSettings(size=16), "local:1")
+    part = next((tmp_path / "store" / "parts").glob("*.part"))
+    content = bytearray(part.read_bytes())
+    content[-300] ^= 0xFF  # in the last slice: label maps there are none
+    part.write_bytes(content)
+    with pytest.raises(InputError, match="was damaged"):
+        prepare(source, tmp_path / "store", DataSettings(size=16), "local:1")
+    assert len(prepare(source, tmp_path / "store", DataSettings(size=16), "local:1")) == 2

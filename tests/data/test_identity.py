@@ -86,3 +86,22 @@ def test_dicom_patients_get_pseudonyms_and_no_text_of_their_headers_is_kept(tmp_
     for path in store.folder.root.rglob("*"):
         for text in (b"Doe", b"Mueller", b"471", b"Watson", b"1970", b"ward"):
             assert text not in (path.read_bytes() if path.suffix != ".npy" else b""), path
+
+
+def test_a_key_that_says_something_else_is_never_overwritten(tmp_path):
+    first = made.picture_folder(tmp_path / "first", subjects=3, each=1)
+    prepare(first, tmp_path / "store", PRIVATE, "local:1", tmp_path / "key.csv")
+    before = (tmp_path / "key.csv").read_text()
+    prepare(first, tmp_path / "store", PRIVATE, "local:1", tmp_path / "key.csv")
+    second = made.picture_folder(tmp_path / "second", subjects=4, each=1)
+    with pytest.raises(InputError, match="is there already and says something else"):
+        prepare(second, tmp_path / "other", PRIVATE, "local:1", tmp_path / "key.csv")
+    assert (tmp_path / "key.csv").read_text() == before
+
+
+def test_a_volume_of_two_subjects_is_refused(tmp_path):
+    for name in ("p1/p1_t1.nii", "p1/p1_t2.nii"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    with pytest.raises(InputError, match=r"data\.pattern finds two subjects, p1_t1 and p1_t2, in files of one volume"):
+        deal(list_scans(tmp_path, r"(?P<subject>[^/]+)\.nii"), DataSettings())

@@ -126,3 +126,69 @@ def test_sixteen_bits_keep_their_range_until_the_grey_scale_is_set(tmp_path):
     np.save(arrays / "deep.npy", (np.linspace(0, 60_000, 32 * 32).reshape(32, 32)).astype(np.uint16))
     deep = prepare(arrays, tmp_path / "deep", DataSettings(size=32), "local:1")
     assert len(np.unique(deep.images(np.array([0])))) > 200
+
+
+def test_a_label_map_that_lies_elsewhere_is_not_used(tmp_path):
+    """Saved by a script with an identity matrix beside a volume stored L,P,S, it would be mirrored."""
+    source = tmp_path / "scans"
+    source.mkdir()
+    nibabel.save(nibabel.Nifti1Image(made.landmarks(), np.diag([-1.0, -1.0, 1.0, 1.0])), source / "scan.nii.gz")
+    nibabel.save(nibabel.Nifti1Image(made.landmarks().astype(np.uint8), np.eye(4)), source / "scan_seg.nii.gz")
+    store = prepare(source, tmp_path / "store", DataSettings(size=16), "local:1")
+    assert np.isnan(store.columns["lesion_area_mm2"]).all()
+    assert "by its affine matrix it lies elsewhere" in store.folder.discarded.read_text()
+
+
+def test_labels_are_rounded_and_those_beyond_a_byte_are_no_labels(tmp_path):
+    labels = ball((24, 30, 20), (12, 15, 10), 6, 1)
+    for number, (kind, factor) in enumerate(((np.float32, 0.9999999), (np.int16, 300))):
+        source = one_volume(tmp_path / str(number), made.landmarks())
+        nibabel.save(made.as_stored((labels * factor).astype(kind), "LPS"), source / "scan_seg.nii.gz")
+        store = prepare(source, tmp_path / f"store{number}", DataSettings(size=30, slices="9:12"), "local:1")
+        if factor < 1:
+            assert set(np.unique(store.masks(np.arange(len(store))))) == {0, 1}
+        else:
+            assert "its labels are no numbers from 0 to 255" in store.folder.discarded.read_text()
+
+
+def test_a_mark_outside_the_brain_is_no_intensity(tmp_path):
+    """Some tools write -32768, or the lowest number there is, outside the brain: the brain keeps its contrast."""
+    rng = np.random.default_rng(0)
+    brain = ball((40, 40, 31), (20, 20, 15), 12) > 0
+    voxels = np.where(brain, rng.integers(100, 900, brain.shape), 0)
+    expected = None
+    for name, kind, mark in (("zero", np.int16, 0), ("int", np.int16, -32768), ("float", np.float32, -3.4e38)):
+        source = one_volume(tmp_path / name, np.where(brain, voxels, mark).astype(kind))
+        store = prepare(source, tmp_path / f"store {name}", DataSettings(size=40, slices="12:18"), "local:1")
+        image = store.images(np.array([3]))[0].astype(int)
+        inside = brain[::-1, ::-1, 15].T
+        expected = image if expected is None else expected
+        assert (image[~inside] == 0).all()
+        assert np.corrcoef(image[inside], expected[inside])[0, 1] > 0.99
+        assert np.ptp(image[inside]) > 150
+
+
+def test_an_empty_first_frame_does_not_keep_the_others_from_being_centred(tmp_path):
+    filled = ball((41, 41, 31), (26, 20, 15), 9)
+    source = one_volume(tmp_path / "scans", np.stack([np.zeros_like(filled), filled], axis=-1))
+    store = prepare(source, tmp_path / "store", DataSettings(size=41, align="centre", slices="15:16"), "local:1")
+    rows, columns = np.nonzero(store.images(np.array([0]))[0] > 60)
+    assert (rows.mean(), columns.mean()) == (pytest.approx(20, abs=0.1), pytest.approx(20, abs=0.1))
+    assert "scan.nii.gz#0,,all its voxels have the same value" in store.folder.discarded.read_text()
+
+
+def test_what_no_reason_foresees_stops_nothing(tmp_path, monkeypatch):
+    from braingan.data import prepare as module
+    from braingan.data.parts import read_table
+
+    source = one_volume(tmp_path / "scans", made.landmarks())
+
+    def fails(*arguments):
+        raise TypeError("of Doe, Jane")
+
+    monkeypatch.setattr(module, "read_volume", fails)
+    (scan,) = list_scans(source, DataSettings().pattern).scans
+    make_part([scan], DataSettings(), source, StoreFolder(tmp_path / "store"))
+    (path,) = (tmp_path / "store" / "parts").iterdir()
+    reason = "could not be prepared: it caused an unexpected TypeError"
+    assert read_table(path)["discarded"] == [["scan.nii.gz", "", reason]]

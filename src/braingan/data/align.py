@@ -45,6 +45,7 @@ STARTS = 3
 """How many of them are followed further."""
 BINS = 32
 PERCENTILES = (0.5, 99.5)
+FEWEST = 8
 LARGEST_TURN, LARGEST_SHIFT, SIZES, LEAST_INFORMATION = 40.0, 80.0, (0.7, 1.2), 0.25
 """Degrees, mm, sizes beside the template's and nats beyond which a result is not believed."""
 
@@ -87,6 +88,8 @@ def rigid(voxels: Shaped[np.ndarray, "x y z"], spacing: tuple[float, float, floa
         UnreadableError: no plausible transform was found, with the reason.
     """
     sitk = itk()
+    if min(voxels.shape) < FEWEST:
+        raise UnreadableError(f"{min(voxels.shape)} slices are too few to align it")
     scale = _scale(voxels)
     grey = np.clip((voxels.astype(np.float32) - scale.black) * (255 / (scale.white - scale.black)), 0, 255)
     extent = tuple(count * step + 2 * BEYOND_MM for count, step in zip(voxels.shape, spacing, strict=True))

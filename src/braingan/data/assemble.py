@@ -135,7 +135,8 @@ def _changed(earlier: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """Name what differs; a setting that an earlier version did not know had its default."""
     before = parse(DataSettings, earlier["settings"]).model_dump(mode="json")
     other = [name for name, value in now["settings"].items() if before[name] != value]
-    changed = [key for key in now if key not in ("settings", "source") and earlier.get(key) != now[key]]
+    said = {"listing": "files in the source", "format": "store format"}
+    changed = [said[key] for key in said if earlier.get(key) != now[key]]
     facts = [name for name, fact in now["source"].items() if earlier["source"].get(name) != fact]
     changed += [f"source {name} ({earlier['source'].get(name)} there)" for name in facts]
     return changed + [f"data.{name} ({before[name]} there)" for name in other]
@@ -152,6 +153,7 @@ def _begin(folder: StoreFolder, identity: dict[str, Any]) -> None:
     elif folder.root.exists() and any(path.name not in ("parts", "discarded.csv") for path in folder.root.iterdir()):
         raise InputError(f"{folder.root} is not empty and no store: choose another --out.")
     else:
+        shutil.rmtree(folder.parts, ignore_errors=True)  # of a store whose end was cut short, and other settings
         write_json(begun, identity)
 
 
@@ -230,7 +232,7 @@ def _new_slices(table: dict[str, Any], seen: dict[str, str], discarded: list[tup
     for i, digest in enumerate(table["digests"]):
         name, position = table["files"][i], str(table["columns"]["position"][i])
         if digest in seen:
-            discarded.append((name, position, f"the same slice as {seen[digest]}"))
+            discarded.append((name, position if position != "-1" else "", f"the same slice as {seen[digest]}"))
         else:
             seen[digest] = f"{name} slice {position}" if position != "-1" else name
             keep.append(i)

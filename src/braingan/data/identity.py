@@ -8,6 +8,7 @@ from itertools import groupby
 from braingan.data.settings import DataSettings
 from braingan.data.sources.listing import Collection
 from braingan.data.store import SPLITS
+from braingan.errors import InputError
 
 
 def split_of(subject: str, settings: DataSettings) -> str:
@@ -19,7 +20,18 @@ def split_of(subject: str, settings: DataSettings) -> str:
 
 
 def deal(collection: Collection, settings: DataSettings) -> Collection:
-    """Deal the scans to splits, by the subjects' own names."""
+    """Deal the scans to splits, by the subjects' own names.
+
+    Raises:
+        InputError: the files of one volume name several subjects, which could be dealt apart.
+    """
+    subjects: dict[str, str] = {}
+    for scan in collection.scans:
+        if subjects.setdefault(scan.volume, scan.subject) != scan.subject:
+            raise InputError(
+                f"data.pattern finds two subjects, {subjects[scan.volume]} and {scan.subject}, in files of one volume, "
+                f"{scan.volume}: mend it."
+            )
     scans = [replace(scan, split=split_of(scan.subject, settings)) for scan in collection.scans]
     return replace(collection, scans=scans)
 
@@ -27,7 +39,7 @@ def deal(collection: Collection, settings: DataSettings) -> Collection:
 def with_pseudonyms(collection: Collection) -> tuple[Collection, list[tuple[str, str]]]:
     """Take all names from a collection: subjects, volumes, labels and files are numbered.
 
-    Subjects are numbered in the order of a hash of their names, which tells nothing of these.
+    Subjects are numbered in the order of a hash of their names, which is not that of the alphabet.
 
     Returns:
         the collection, and the key: pseudonym and what it stands for.

@@ -8,6 +8,8 @@ import hashlib
 import io
 import json
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from urllib.parse import quote
 import numpy as np
 from jaxtyping import Shaped, UInt8
 
+from braingan.data.volumes import UnreadableError
 from braingan.errors import InputError
 from braingan.folders import StoreFolder, replacing
 
@@ -74,24 +77,34 @@ class Part:
 
 def part_path(folder: StoreFolder, volume: str) -> Path:
     """Name the part of a volume."""
-    name = quote(volume, safe=" ")
-    if len(name) > 200:  # longer than a file name may be
-        name = name[:150] + hashlib.sha256(volume.encode()).hexdigest()[:32]
-    return folder.parts / f"{name}.part"
+    digest = hashlib.sha256(volume.encode()).hexdigest()[:16]  # apart from others, also where case does not count
+    return folder.parts / f"{quote(volume, safe=' ')[:150]}-{digest}.part"
+
+
+@contextmanager
+def leaving_out(part: Part, name: str) -> Iterator[None]:
+    """Turn what is raised while a file is prepared into a reason, so that it stops nothing else."""
+    try:
+        yield
+    except UnreadableError as reason:
+        part.discarded.append((name, "", str(reason)))
+    except Exception as error:  # whatever a library makes of a bad file
+        part.discarded.append((name, "", f"could not be prepared: it caused an unexpected {type(error).__name__}"))
 
 
 def write_part(part: Part, target: Path) -> None:
     """Write a part as a file."""
+    images, masks = _stacked(part.images), _stacked(part.masks)
     table = {
         "columns": {name: [row[name] for row in part.rows] for name in part.rows[0]} if part.rows else {},
         "files": part.files,
-        "digests": [hashlib.sha256(image.data).hexdigest() for image in part.images],
-        "mask_digests": [hashlib.sha256(mask.data).hexdigest() for mask in part.masks],
+        "digests": [hashlib.sha256(image.data).hexdigest() for image in images],
+        "mask_digests": [hashlib.sha256(mask.data).hexdigest() for mask in masks],
         "discarded": part.discarded,
         "noticed": sorted(part.noticed),
         "transform": part.transform,
     }
-    arrays = np.frombuffer(json.dumps(table).encode(), np.uint8), _stacked(part.images), _stacked(part.masks)
+    arrays = np.frombuffer(json.dumps(table).encode(), np.uint8), images, masks
     with replacing(target, lasting=False) as path, path.open("wb") as file:
         for array in arrays:
             np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))
@@ -108,24 +121,28 @@ def read_table(path: Path) -> dict[str, Any]:
     Raises:
         InputError: the part is damaged; it is gone then, so that the same command makes it anew.
     """
-    (table,) = _read(path, 1)
-    return dict(json.loads(table.tobytes()))
+    return dict(_read(path, 0)[0])
 
 
 def read_slices(path: Path, which: str) -> UInt8[np.ndarray, "n side side"]:
-    """Read a part's `images` or `masks`.
+    """Read a part's `images` or `masks`, compared with their SHA-256.
 
     Raises:
         InputError: the part is damaged; it is gone then, so that the same command makes it anew.
     """
-    return _read(path, 2)[-1] if which == "images" else _read(path, 3)[-1]
+    return np.asarray(_read(path, 1 if which == "images" else 2)[-1])
 
 
-def _read(path: Path, count: int) -> list[Shaped[np.ndarray, "..."]]:
-    """Read the first arrays of a part: table, images, masks."""
+def _read(path: Path, count: int) -> list[Any]:
+    """Read a part's table and the first of its arrays: images, masks."""
     try:
         with path.open("rb") as file:
-            return [np.lib.format.read_array(file, allow_pickle=False) for _ in range(count)]
+            table = json.loads(np.lib.format.read_array(file, allow_pickle=False).tobytes())
+            arrays = [np.lib.format.read_array(file, allow_pickle=False) for _ in range(count)]
+        for slices, which in zip(arrays, ("digests", "mask_digests"), strict=False):
+            if [hashlib.sha256(image.data).hexdigest() for image in slices] != table[which]:
+                raise ValueError
+        return [table, *arrays]
     except (ValueError, EOFError) as error:
         path.unlink()
         raise InputError(f"{path} was damaged, perhaps as the power failed: run the same command again.") from error

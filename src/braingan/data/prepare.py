@@ -2,30 +2,28 @@
 
 import hashlib
 import json
+from dataclasses import replace
 from functools import partial
 from itertools import groupby
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Shaped
+from jaxtyping import UInt8
 
-from braingan.data.align import check_align_installed
 from braingan.data.assemble import make_store
 from braingan.data.dicom import read_series
 from braingan.data.identity import deal, with_pseudonyms
-from braingan.data.parts import Part, part_path, write_part
+from braingan.data.parts import Part, leaving_out, part_path
 from braingan.data.pictures import read_picture
 from braingan.data.settings import DataSettings
-from braingan.data.skull import shows_skull
 from braingan.data.slices import Square, above_black, grey_scale, resample, to_grey
-from braingan.data.sources import Scan, list_scans
+from braingan.data.sources import Collection, Scan, list_scans
 from braingan.data.sources.listing import ARRAY_ENDINGS, PICTURE_ENDINGS
-from braingan.data.steps import add_volume, known_of
+from braingan.data.steps import add_volume, check_installed, finish_part, known_of
 from braingan.data.store import Store
-from braingan.data.strip import check_strip_installed
-from braingan.data.volumes import UnreadableError, Volume, dimensions, read_shape, read_volume
+from braingan.data.volumes import UnreadableError, Volume, dimensions, other_of_pair, read_shape, read_volume
 from braingan.errors import InputError
-from braingan.folders import StoreFolder, write_csv
+from braingan.folders import StoreFolder, read_csv, write_csv
 
 
 def prepare(source: Path, out: Path, settings: DataSettings, on: str, key: Path | None = None) -> Store:
@@ -41,12 +39,9 @@ def prepare(source: Path, out: Path, settings: DataSettings, on: str, key: Path 
     Raises:
         InputError: nothing usable was found, `out` holds something else, or a package that the settings need is absent.
     """
-    if settings.align == "rigid" or settings.bias:
-        check_align_installed()
-    if settings.brain == "strip":
-        check_strip_installed()
+    check_installed(settings)
     folder = StoreFolder(out)
-    collection = deal(list_scans(source, settings.pattern), settings)
+    collection = deal(_of_frames(list_scans(source, settings.pattern), settings), settings)
     listing = _listing(source, collection.scans)
     facts = {"name": source.resolve().name, "kind": collection.kind, **collection.facts}
     if settings.names == "pseudonyms" or (settings.names == "auto" and collection.private):
@@ -70,7 +65,7 @@ def make_part(scans: list[Scan], settings: DataSettings, source: Path, folder: S
     differ, view = _differ_in_shape(scans), None
     for scan in scans:
         name = scan.name or scan.path.relative_to(source).as_posix()
-        try:
+        with leaving_out(part, name):
             if differ:
                 raise UnreadableError(differ)
             if _is_picture(scan.path):
@@ -85,11 +80,7 @@ def make_part(scans: list[Scan], settings: DataSettings, source: Path, folder: S
                     for path, what in ((scan.mask, "label map"), (scan.brain, "brain mask"))
                 )
                 view = add_volume(part, scan, name, volume, labels, brain, settings, view)
-        except UnreadableError as reason:
-            part.discarded.append((name, "", str(reason)))
-    if settings.body_part == "brain" and part.images and shows_skull(np.asarray(part.images)):
-        part.noticed.add("skull")
-    write_part(part, part_path(folder, scans[0].volume))
+    finish_part(part, part_path(folder, scans[0].volume), settings)
 
 
 def _differ_in_shape(scans: list[Scan]) -> str:
@@ -112,18 +103,23 @@ def _read(scan: Scan, settings: DataSettings) -> Volume:
 
 def _read_beside(
     path: Path | None, what: str, volume: Volume, name: str, part: Part, settings: DataSettings
-) -> Shaped[np.ndarray, "x y z"] | None:
+) -> UInt8[np.ndarray, "x y z"] | None:
     """Read the label map or brain mask of a volume; one that can't be used becomes a reason."""
     if path is None:
         return None
-    try:
+    with leaving_out(part, f"{name}: {what}"):
         found = read_volume(path, settings.limit)
         if found.voxels.shape[:3] != volume.voxels.shape[:3]:
-            raise UnreadableError(f"its shape {found.voxels.shape[:3]} is not the volume's {volume.voxels.shape[:3]}")
-    except UnreadableError as reason:
-        part.discarded.append((name, "", f"{what} not used: {reason}"))
-        return None
-    return found.voxels[..., 0]
+            raise UnreadableError(
+                f"not used: its shape {found.voxels.shape[:3]} is not the volume's {volume.voxels.shape[:3]}"
+            )
+        if not found.lies_as(volume):
+            raise UnreadableError("not used: by its affine matrix it lies elsewhere, or is turned, against the volume")
+        values = np.rint(found.voxels[..., 0])
+        if values.min() < 0 or values.max() > 255:
+            raise UnreadableError("not used: its labels are no numbers from 0 to 255")
+        return np.asarray(values, np.uint8)
+    return None
 
 
 def _is_picture(path: Path) -> bool:
@@ -147,9 +143,25 @@ def _add_picture(part: Part, scan: Scan, name: str, depth: float, settings: Data
     part.add(images, None, [row], scale.foreground, name, settings.min_brain)
 
 
+def _of_frames(collection: Collection, settings: DataSettings) -> Collection:
+    """Take only the scans that may have one of the wanted frames: those of a single, other one are not read.
+
+    Raises:
+        InputError: there is none.
+    """
+    wanted = {frame.lower() for frame in settings.frames}
+    scans = [s for s in collection.scans if not wanted or len(s.frames) != 1 or s.frames[0].lower() in wanted]
+    if collection.scans and not scans:
+        has = ", ".join(sorted({scan.frames[0] for scan in collection.scans}))
+        raise InputError(f"data.frames: no scan has {', '.join(settings.frames)}; there are {has}.")
+    return replace(collection, scans=scans)
+
+
 def _write_key(key: Path, out: Path, pseudonyms: list[tuple[str, str]]) -> None:
     if key.resolve().is_relative_to(out.resolve()):
         raise InputError(f"--key {key} lies within the store: keep it apart, as it names the patients.")
+    if key.exists() and read_csv(key) != [{"pseudonym": name, "stands for": whom} for name, whom in pseudonyms]:
+        raise InputError(f"--key {key} is there already and says something else: choose another --key.")
     write_csv(key, ("pseudonym", "stands for"), pseudonyms)
 
 
@@ -163,7 +175,8 @@ def _listing(source: Path, scans: list[Scan]) -> str:
         return (path.relative_to(source).as_posix(), size(path)) if path else None
 
     def files(scan: Scan) -> list[tuple[str, int] | None]:
-        return [entry(path) for path in (scan.path, scan.mask, scan.brain, *scan.series)]
+        pair = other_of_pair(scan.path) if scan.path.suffix.lower() == ".hdr" else None
+        return [entry(path) for path in (scan.path, pair, scan.mask, scan.brain, *scan.series)]
 
     entries = [(files(s), s.subject, s.frames, s.label, s.position) for s in scans]
     return hashlib.sha256(json.dumps(entries).encode()).hexdigest()[:16]

@@ -16,6 +16,8 @@ from braingan.errors import InputError
 SAMPLE = 300_000
 """Percentiles come from at least so many voxels, evenly spread: full histograms cost more than inflating the file."""
 MOST_LEVELS = 2**18
+FAR = 16
+"""A background so many times further from the tissue than that spreads is a mark, such as -32768, and no intensity."""
 BLOCK = 16
 
 
@@ -88,7 +90,7 @@ def grey_scale(voxels: Shaped[np.ndarray, "x y z"], percentiles: tuple[float, fl
     The background is the commonest value where it fills at least a fifth (skull-stripped volumes), or a twentieth
     and is the darkest; else the darkest percent. The foreground lies further from the background than the average
     voxel does, which parts tissue from air in stripped, unstripped and z-scored volumes alike. Black is the
-    background, or the low percentile where tissue lies below the background.
+    background, or the low percentile where tissue lies below the background or very far above it.
 
     Returns None where all voxels are the same.
     """
@@ -106,11 +108,11 @@ def grey_scale(voxels: Shaped[np.ndarray, "x y z"], percentiles: tuple[float, fl
     if not tissue.any():
         return None
     low, high = (_percentile(values[tissue], counts[tissue], percent) for percent in percentiles)
-    black = min(background, low)
+    black = low if low - background > FAR * (high - low) > 0 else min(background, low)
     if not high > black:
         return None
     # Tissue below the background is tissue too; there only the background itself is mapped to 0.
-    threshold = 0.5 if black < background else average / (high - black) * 255
+    threshold = 0.5 if black != background else average / (high - black) * 255
     return GreyScale(background, black, high, threshold)
 
 
@@ -119,7 +121,8 @@ def _histogram(sample: Shaped[np.ndarray, " n"]) -> tuple[Float[np.ndarray, " k"
     if sample.dtype.kind in "iu":
         darkest, brightest = int(sample.min()), int(sample.max())
         if brightest - darkest < MOST_LEVELS:
-            counts = np.bincount(sample.astype(np.intp) - darkest)
+            wide = sample if sample.dtype.kind == "u" else sample.astype(np.intp)
+            counts = np.bincount((wide - wide.dtype.type(darkest)).astype(np.intp))
             levels = np.flatnonzero(counts)
             return (levels + darkest).astype(np.float64), counts[levels]
     values, counts = np.unique(sample.astype(np.float32), return_counts=True)
@@ -147,7 +150,7 @@ def above_black(
     above = values.astype(np.float32)
     if scale.black:
         above -= np.float32(scale.black)
-    if scale.black < scale.background:
+    if scale.black != scale.background:
         above[values == scale.background] = 0
     return above
 

@@ -6,15 +6,17 @@ which square is shown) holds for all frames, so that their slices lie on each ot
 """
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Shaped, UInt8
 
-from braingan.data.align import centre_of_mass_mm, labels_to_template, rigid, to_template
+from braingan.data.align import centre_of_mass_mm, check_align_installed, labels_to_template, rigid, to_template
 from braingan.data.bias import correct_bias
-from braingan.data.parts import Part
+from braingan.data.parts import Part, write_part
 from braingan.data.settings import DataSettings
+from braingan.data.skull import shows_skull
 from braingan.data.slices import (
     GreyScale,
     Square,
@@ -33,7 +35,7 @@ from braingan.data.slices import (
     within,
 )
 from braingan.data.sources import Scan
-from braingan.data.strip import brain_mask
+from braingan.data.strip import brain_mask, check_strip_installed
 from braingan.data.volumes import UnreadableError, Volume
 
 FEW = 8
@@ -58,7 +60,8 @@ class Cut:
 class View:
     """What the first frame of a volume decides for all."""
 
-    shape: tuple[int, ...]
+    first: Volume
+    """The volume that the first frame is of, without its voxels."""
     labels: Shaped[np.ndarray, "x y z"] | None
     brain: Bool[np.ndarray, "x y z"] | None
     transform: Float[np.ndarray, "4 4"] | None = None
@@ -109,11 +112,9 @@ def add_volume(
     frames, spacing = _wanted_frames(scan, volume, settings), volume.spacing
     if settings.bias:
         frames = {frame: correct_bias(voxels, spacing) for frame, voxels in frames.items()}
-    view = view or _view(next(iter(frames.values())), spacing, labels, brain, settings)
-    if volume.voxels.shape[:3] != view.shape:
-        raise UnreadableError(
-            f"turned to RAS its shape is {volume.voxels.shape[:3]}, that of frames before {view.shape}"
-        )
+    view = view or _view(frames, volume, labels, brain, settings)
+    if not volume.lies_as(view.first):
+        raise UnreadableError("it lies elsewhere, or has another shape, than the first frame of its volume")
     if view.brain is not None:
         frames = {frame: _masked(voxels, view.brain) for frame, voxels in frames.items()}
     placed = Placed(spacing, view.labels, view.brain)
@@ -229,12 +230,17 @@ def _wanted_frames(scan: Scan, volume: Volume, settings: DataSettings) -> dict[s
 
 
 def _view(
-    voxels: Shaped[np.ndarray, "x y z"],
-    spacing: tuple[float, float, float],
+    frames: dict[str, Shaped[np.ndarray, "x y z"]],
+    volume: Volume,
     labels: Shaped[np.ndarray, "x y z"] | None,
     given: Shaped[np.ndarray, "x y z"] | None,
     settings: DataSettings,
 ) -> View:
+    spacing = volume.spacing
+    filled = (voxels for voxels in frames.values() if grey_scale(voxels, settings.percentiles) is not None)
+    voxels = next(filled, None)
+    if voxels is None:
+        raise UnreadableError("all its voxels have the same value")
     brain = None
     if settings.brain == "strip":
         brain = brain_mask(voxels, spacing)
@@ -244,12 +250,31 @@ def _view(
         brain = given > 0
     if brain is not None and not brain.any():
         raise UnreadableError("its brain mask is empty")
-    view = View(voxels.shape, labels, brain)
+    place = replace(volume, voxels=np.broadcast_to(voxels.dtype.type(0), (*voxels.shape, 1)))
     shown = voxels if brain is None else _masked(voxels, brain)
-    if settings.align == "none" or shown.min() == shown.max():
-        return view
+    transform = None
     if settings.align == "rigid":
-        return replace(view, transform=rigid(shown, spacing))
-    transform = np.eye(4)
-    transform[:3, 3] = centre_of_mass_mm(shown, spacing)
-    return replace(view, transform=transform)
+        transform = rigid(shown, spacing)
+    elif settings.align == "centre":
+        transform = np.eye(4)
+        transform[:3, 3] = centre_of_mass_mm(shown, spacing)
+    return View(place, labels, brain, transform)
+
+
+def finish_part(part: Part, target: Path, settings: DataSettings) -> None:
+    """Look whether a part shows a skull, and write it."""
+    if settings.body_part == "brain" and part.images and shows_skull(np.asarray(part.images)):
+        part.noticed.add("skull")
+    write_part(part, target)
+
+
+def check_installed(settings: DataSettings) -> None:
+    """Check that the packages are there which the settings need.
+
+    Raises:
+        InputError: one is not.
+    """
+    if settings.align == "rigid" or settings.bias:
+        check_align_installed()
+    if settings.brain == "strip":
+        check_strip_installed()

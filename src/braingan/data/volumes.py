@@ -30,7 +30,7 @@ with suppress(ImportError):  # it only makes reading faster
     open_gzip, DAMAGED_GZIP = igzip.open, (*DAMAGED_GZIP, isal_zlib.error)
 
 LARGEST = 1e30
-"""Intensities beyond are cut, so that sums over a volume stay finite in float32."""
+"""Intensities beyond are none, and sums over a volume of less stay finite in float32."""
 SMALLEST_MM, LARGEST_MM = 1e-3, 1e3
 PIECE = 2**20
 HEADER_BYTES = {nibabel.Nifti1Header: 348, nibabel.Nifti2Header: 540}
@@ -51,6 +51,18 @@ class Volume:
     """Distance between voxel centres along x, y, z in mm."""
     oriented: bool = True
     """Whether the file says how it is oriented; if not, left and right may be confused."""
+    affine: Float[np.ndarray, "4 4"] | None = None
+    """From voxel numbers to the scanner's mm along RAS axes; None where the file states none."""
+
+    def lies_as(self, other: "Volume") -> bool:
+        """Whether its voxels lie where those of another volume do, to within one; unknown places count as the same."""
+        if self.voxels.shape[:3] != other.voxels.shape[:3]:
+            return False
+        if self.affine is None or other.affine is None:
+            return True
+        corners = np.array([[*corner, 1.0] for corner in np.ndindex(2, 2, 2)]) * [*self.voxels.shape[:3], 1]
+        apart = np.linalg.norm(((self.affine - other.affine) @ corners.T)[:3], axis=0)
+        return bool(apart.max() < max(self.spacing))
 
 
 def read_volume(path: Path, limit: int = 2**33) -> Volume:
@@ -97,24 +109,27 @@ def turned(
     """
     orientation = nibabel.io_orientation(affine)
     x, y, z = (float(spacing[int(np.flatnonzero(orientation[:, 0] == axis)[0])]) for axis in range(3))
-    return Volume(nibabel.apply_orientation(voxels, orientation), (x, y, z), oriented)
+    place = affine @ nibabel.orientations.inv_ornt_aff(orientation, voxels.shape[:3]) if oriented else None
+    return Volume(nibabel.apply_orientation(voxels, orientation), (x, y, z), oriented, place)
 
 
 def read_shape(path: Path) -> tuple[int, ...]:
-    """Read from a NIfTI file's header alone how many voxels it has along each of its axes.
+    """Read from a NIfTI file's header alone how many voxels it has along x, y and z.
 
     Raises:
         UnreadableError: it can't be read, with the reason.
     """
     with _reasons(), open_gzip(path) if _is_gzip(path) else path.open("rb") as stream:
-        return tuple(int(count) for count in _read_header(stream).get_data_shape())
+        header = _read_header(stream)
+        axes = nibabel.io_orientation(header.get_best_affine())[:, 0]
+        return tuple(int(header.get_data_shape()[int(np.flatnonzero(axes == axis)[0])]) for axis in range(3))
 
 
 def dimensions(path: Path) -> int:
     """How many dimensions the array in a `.npy` file has; 0 if it can't be read."""
     try:
         return int(np.load(path, mmap_mode="r", allow_pickle=False).ndim)
-    except (OSError, ValueError, EOFError, AttributeError):
+    except Exception:  # a header that makes no sense raises whatever Python's parser does; read_array says so
         return 0
 
 
@@ -189,7 +204,9 @@ def _read_nifti(path: Path, limit: int) -> tuple[nibabel.Nifti1Header, Shaped[np
             _fill(voxels, stream, begin - HEADER_BYTES[type(header)], limit)
     slope, intercept = header.get_slope_inter()
     if slope is not None and (slope, intercept) != (1, 0):
-        voxels = voxels.astype(np.float32) * np.float32(slope) + np.float32(intercept)
+        voxels = voxels.astype(np.float32)
+        voxels *= np.float32(slope)
+        voxels += np.float32(intercept)
     return header, voxels.reshape(shape if len(shape) == 4 else (*shape, 1), order="F")
 
 
@@ -237,7 +254,8 @@ def _colour_or_complex(kind: np.dtype[np.generic]) -> str:
 
 
 def finite(values: Shaped[np.ndarray, "..."]) -> Shaped[np.ndarray, "..."]:
-    """Some tools write NaN or the lowest number outside the brain; NaN and infinities count as 0."""
+    """Some tools write NaN or the lowest number outside the brain: these, and infinities, count as 0."""
     if values.dtype.kind != "f":
         return values
-    return np.asarray(np.clip(np.nan_to_num(values, posinf=0.0, neginf=0.0), -LARGEST, LARGEST), np.float32)
+    with np.errstate(invalid="ignore"):
+        return np.where(np.abs(values) < LARGEST, values, 0).astype(np.float32)

@@ -12,12 +12,12 @@ from jaxtyping import Integer
 from braingan.data.assemble import make_store, run_jobs
 from braingan.data.identity import split_of
 from braingan.data.mni152 import map_files
-from braingan.data.parts import Part, part_path, write_part
+from braingan.data.parts import Part, leaving_out, part_path
 from braingan.data.phantom.settings import PhantomSettings
 from braingan.data.phantom.subject import FRAMES, make_phantom
 from braingan.data.settings import DataSettings
 from braingan.data.sources import Scan
-from braingan.data.steps import add_volume
+from braingan.data.steps import add_volume, check_installed, finish_part
 from braingan.data.store import Store
 from braingan.data.volumes import Volume
 from braingan.errors import InputError
@@ -92,6 +92,7 @@ def phantom_store(out: Path, subjects: int, settings: PhantomSettings, data: Dat
         InputError: the folder holds something else, no slice is taken, or nilearn is not installed.
     """
     map_files("demo")
+    check_installed(data)
     if unknown := {name.lower() for name in data.frames} - {name.lower() for name in FRAMES}:
         raise InputError(f"data.frames: phantoms have {', '.join(FRAMES)}, but not {', '.join(sorted(unknown))}.")
     folder, device = StoreFolder(out), "cuda" if torch.cuda.is_available() else "cpu"
@@ -136,5 +137,6 @@ def _write_part(folder: StoreFolder, number: int, settings: PhantomSettings, dat
     subject = _name(number).removesuffix(".nii.gz")
     scan = Scan(subject, name, Path(name), FRAMES, split=split_of(subject, data))
     part = Part()
-    add_volume(part, scan, name, Volume(phantom.voxels, (1.0, 1.0, 1.0)), phantom.labels, None, data)
-    write_part(part, part_path(folder, name))
+    with leaving_out(part, name):
+        add_volume(part, scan, name, Volume(phantom.voxels, (1.0, 1.0, 1.0)), phantom.labels, None, data)
+    finish_part(part, part_path(folder, name), data)

@@ -20,10 +20,20 @@ def bids(listing: Listing) -> Collection | None:
     passed_over = list(listing.others("volumes"))
     for path in listing.volumes:
         scan, masks = ANATOMICAL.fullmatch(listing.name(path)), _masks(path, brains, lesions)
-        if masks is not None:
-            masks.setdefault(_session(SESSION.match(path.name)), path)
+        session = _session(SESSION.match(path.name))
+        if masks is not None and session not in masks:
+            masks[session] = path
+        elif masks is not None:
+            passed_over.append((listing.name(path), "a second mask of its session: not used"))
+        elif scan and scan["frame"].lower().endswith(("mask", "probseg")):
+            passed_over.append((listing.name(path), "a mask by its name, neither of the brain nor of lesions"))
         elif LABEL_MAP.fullmatch(stem(path)):
-            passed_over.append((listing.name(path), "a label map, by its name neither of the brain nor of lesions"))
+            passed_over.append(
+                (
+                    listing.name(path),
+                    "a label map, by its name neither of the brain nor of lesions, or in another space",
+                )
+            )
         elif scan:
             found.append((path, scan))
         else:
@@ -33,8 +43,11 @@ def bids(listing: Listing) -> Collection | None:
         return None
     scans = []
     for path, scan in found:
-        mask, brain = (masks.get(_session(scan)) for masks in (lesions, brains))
+        mask, brain = (masks.get(_session(scan), masks.get((scan["subject"], ""))) for masks in (lesions, brains))
         scans.append(Scan(scan["subject"], listing.name(path), path, (scan["frame"],), mask=mask, brain=brain))
+    used = {path for scan in scans for path in (scan.mask, scan.brain)}
+    unused = [path for path in (*lesions.values(), *brains.values()) if path not in used]
+    passed_over += [(listing.name(path), "a mask whose session has no scan: not used") for path in unused]
     description = listing.root / "dataset_description.json"
     content = read_json(description) if description.is_file() else {}
     names = {"Name": "name", "License": "licence", "HowToAcknowledge": "reference"}

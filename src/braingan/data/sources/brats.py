@@ -7,6 +7,8 @@ from braingan.data.sources.listing import Collection, Listing, Scan, leak_note
 
 FRAME = re.compile(r"(?P<case>.+)[-_](?P<frame>flair|t1|t1ce|t1gd|t1c|t1n|t2|t2w|t2f|seg)\.nii(\.gz)?", re.IGNORECASE)
 
+TIME_POINT = re.compile(r"(BraTS-\w+-\d+)-\d+$", re.IGNORECASE)
+
 
 def brats(listing: Listing) -> Collection | None:
     """Read the cases of which at least one has several frames.
@@ -33,6 +35,6 @@ def brats(listing: Listing) -> Collection | None:
         for frame, path in frames.items():
             named = listing.parts(path)
             unnamed += "subject" not in named and not Path(case).name.lower().startswith("brats")
-            subject = named.get("subject", re.sub(r"(BraTS-\w+-\d+)-\d+$", r"\1", Path(case).name))
+            subject = named.get("subject", TIME_POINT.sub(r"\1", Path(case).name))
             scans.append(Scan(subject, case, path, (frame,), mask=mask))
     return Collection("brats", scans, passed_over, notes=leak_note(unnamed, len(scans)))

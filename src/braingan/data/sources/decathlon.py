@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from braingan.data.sources.listing import Collection, Listing, Scan, stem
@@ -47,6 +48,10 @@ def decathlon(listing: Listing) -> Collection | None:
             absent.append((mask, f"a label map {reason}: not used"))
         elif mask:
             scans[number] = replace(scan, mask=listing.root / mask)
+    used = {path for scan in scans for path in (scan.path, scan.mask)}
+    unlisted = [path for path in listing.volumes if path not in used]
+    absent += [(listing.name(path), "not named in dataset.json") for path in unlisted]
+    absent += listing.others("volumes")
     facts = {key: str(content[key]) for key in ("name", "licence", "license", "reference") if content.get(key)}
     notes = content.get("notes")
     said = [note for note in notes if isinstance(note, str)] if isinstance(notes, list) else []
@@ -55,6 +60,8 @@ def decathlon(listing: Listing) -> Collection | None:
 
 def _fault(listing: Listing, named: str) -> str:
     path = listing.root / named
+    if Path(named).is_absolute():
+        return "named in dataset.json, but outside its folder"
     try:
         there, inside = path.is_file(), path.resolve().is_relative_to(listing.root.resolve())
     except (OSError, ValueError, RuntimeError):  # a name too long or with a zero byte, links in a circle

@@ -119,8 +119,10 @@ def list_files(root: Path, pattern: str) -> Listing:
     visited = set()
 
     def unreadable(error: OSError) -> None:
-        name = Path(error.filename).relative_to(root).as_posix()
-        listing.passed_over.append((name, f"a folder that cannot be read: {error.strerror}"))
+        name = listing.name(Path(error.filename))
+        listing.passed_over.append(
+            (name if _is_text(name) else ascii(name), f"a folder that cannot be read: {error.strerror}")
+        )
 
     for folder, folders, names in os.walk(root, onerror=unreadable, followlinks=True):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
@@ -152,15 +154,23 @@ def _sort_in(listing: Listing, path: Path) -> None:
     else:
         reason = ""
     if reason:
-        listing.passed_over.append((shown if shown.isprintable() else ascii(shown), reason))
+        listing.passed_over.append((shown if _is_text(shown) else ascii(shown), reason))
     elif kind is not None:
         kind.append(path)
     elif (name.endswith(DICOM_ENDINGS) or not OTHER_ENDING.search(name)) and is_dicom(path):
-        listing.dicom.append(path)
+        if reason := _unusable(path, shown):
+            listing.passed_over.append((ascii(shown), reason))
+        else:
+            listing.dicom.append(path)
+
+
+def _is_text(name: str) -> bool:
+    """Whether a name has no control characters, and no surrogates, which stand for bytes that are no text."""
+    return not any(ord(letter) < 32 or "\ud800" <= letter <= "\udfff" for letter in name)
 
 
 def _unusable(path: Path, shown: str) -> str:
-    if not shown.isprintable():  # surrogates, which stand for bytes that are no text, are not printable either
+    if not _is_text(shown):
         return "its name is not valid text: rename it"
     if not path.is_file():
         return "a link that leads nowhere, or a file that cannot be reached"
