@@ -8,12 +8,12 @@ from braingan.data.volumes import UnreadableError
 pytest.importorskip("SimpleITK")
 from braingan.data.bias import correct_bias
 
-SPACING = (3.0, 3.0, 3.0)
+SPACING = (4.5, 4.5, 4.5)
 
 
 def brain_with_field(strength):
     """Two tissues of 100 and 160, and a field that is `strength` brighter at the right than at the left."""
-    grid = (np.indices((60, 70, 50)).transpose(1, 2, 3, 0) + 0.5) / (60, 70, 50) - 0.5
+    grid = (np.indices((40, 46, 34)).transpose(1, 2, 3, 0) + 0.5) / (40, 46, 34) - 0.5
     inside = (grid**2).sum(axis=-1) < 0.2
     white = inside & (np.sin(grid @ (40, 25, 31)) > 0)
     clean = np.where(white, 160.0, 100.0) * inside + np.random.default_rng(0).normal(0, 2, inside.shape) * inside

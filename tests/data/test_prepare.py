@@ -82,7 +82,7 @@ def test_what_is_left_out_is_named_with_its_reason_and_stops_nothing(tmp_path):
     assert '"2 frames are named (FLAIR, T1w), but it has 1"' in reasons
     assert "imagesTr/MADE_003.nii.gz#FLAIR,12,the same slice as imagesTr/MADE_000.nii.gz#FLAIR slice 12" in reasons
     assert reasons.count("the same slice as") == 16
-    assert "imagesTr/MADE_004.nii.gz,,all its voxels have the same value" in reasons
+    assert "imagesTr/MADE_004.nii.gz#T1w,,all its voxels have the same value" in reasons
 
 
 def test_frames_are_chosen_by_name_whatever_the_case(tmp_path):

@@ -115,8 +115,9 @@ def _read_beside(
             )
         if not found.lies_as(volume):
             raise UnreadableError("not used: by its affine matrix it lies elsewhere, or is turned, against the volume")
-        values = np.rint(found.voxels[..., 0])
-        if values.min() < 0 or values.max() > 255:
+        values = found.voxels[..., 0]
+        values = np.rint(values) if values.dtype.kind == "f" else values
+        if values.dtype != np.uint8 and (values.min() < 0 or values.max() > 255):
             raise UnreadableError("not used: its labels are no numbers from 0 to 255")
         return np.asarray(values, np.uint8)
     return None

@@ -7,7 +7,7 @@ brain without its skull has no such dark ring beneath its outline.
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-LOOKED_AT = 5
+LOOKED_AT = 3
 """Slices, evenly spread."""
 TISSUE = 18
 """Grey level above which a pixel is no background."""

@@ -236,12 +236,12 @@ def _view(
     given: Shaped[np.ndarray, "x y z"] | None,
     settings: DataSettings,
 ) -> View:
-    spacing = volume.spacing
-    filled = (voxels for voxels in frames.values() if grey_scale(voxels, settings.percentiles) is not None)
-    voxels = next(filled, None)
-    if voxels is None:
-        raise UnreadableError("all its voxels have the same value")
-    brain = None
+    spacing, voxels, brain = volume.spacing, next(iter(frames.values())), None
+    if settings.brain == "strip" or settings.align != "none":
+        filled = [each for each in frames.values() if grey_scale(each, settings.percentiles) is not None]
+        if not filled:
+            raise UnreadableError("all its voxels have the same value")
+        voxels = filled[0]
     if settings.brain == "strip":
         brain = brain_mask(voxels, spacing)
     elif settings.brain == "source":
@@ -263,7 +263,7 @@ def _view(
 
 def finish_part(part: Part, target: Path, settings: DataSettings) -> None:
     """Look whether a part shows a skull, and write it."""
-    if settings.body_part == "brain" and part.images and shows_skull(np.asarray(part.images)):
+    if settings.body_part == "brain" and part.images and shows_skull(np.asarray(part.images[:: max(len(part.images) // 16, 1)])):
         part.noticed.add("skull")
     write_part(part, target)
 
