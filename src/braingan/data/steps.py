@@ -263,7 +263,8 @@ def _view(
 
 def finish_part(part: Part, target: Path, settings: DataSettings) -> None:
     """Look whether a part shows a skull, and write it."""
-    if settings.body_part == "brain" and part.images and shows_skull(np.asarray(part.images[:: max(len(part.images) // 16, 1)])):
+    few = part.images[:: max(len(part.images) // 16, 1)]
+    if settings.body_part == "brain" and few and shows_skull(np.asarray(few)):
         part.noticed.add("skull")
     write_part(part, target)
 
