@@ -45,3 +45,27 @@ def test_workers_end_when_their_parent_is_killed(tmp_path):
 def test_an_unknown_place_is_named(place):
     with pytest.raises(InputError, match="is no known place"):
         open_executor(place)
+
+
+COUNTS_FAULTS = """
+import resource
+import numpy as np
+from braingan.executor import keep_freed_memory
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    np.ones(2**25, np.uint8)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+faults()
+before = faults()
+keep_freed_memory()
+faults()
+print(before, faults())
+"""
+
+
+def test_freed_memory_is_used_again():
+    done = subprocess.run([sys.executable, "-c", COUNTS_FAULTS], capture_output=True, text=True, check=True)
+    before, after = map(int, done.stdout.split())
+    if before == 0 or sys.platform != "linux":
+        pytest.skip("page faults are not counted here")
+    assert after < before / 10

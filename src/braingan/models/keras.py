@@ -14,6 +14,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from braingan.models.upsample import upsample
+
 
 def _same_padding(kernel: int, stride: int) -> tuple[int, int]:
     """Pixels added before and after by padding "same", for a side that the stride divides."""
@@ -39,15 +41,16 @@ class Conv2D(nn.Conv2d):
 
     def forward(self, input: Float[Tensor, "n c h w"]) -> Float[Tensor, "n filters h2 w2"]:
         """Convolve; the side becomes side / stride."""
-        return super().forward(F.pad(input, (self.before, self.after, self.before, self.after)))
+        padded = F.pad(input, (self.before, self.after, self.before, self.after))
+        if self.in_channels == 1:  # it has both layouts at once: without a word the slower one is taken
+            padded = padded.reshape(len(padded), *padded.shape[2:], 1).permute(0, 3, 1, 2)
+        return super().forward(padded)
 
 
 class Conv2DTranspose(nn.ConvTranspose2d):
     """The transpose of a 5×5 convolution with padding "same": the side becomes side × stride.
 
-    Computed in two exact forms that processors are faster at. With stride 1 it is a convolution by the flipped
-    kernel. With stride 2, output pixel 2i + a (a = 0, 1) takes kernel entry a + 1 - 2d of input i + d for
-    d = -1, 0, 1, so it is a 3×3 convolution to four phases a channel, which are then interleaved.
+    With stride 1 it is computed as a convolution by the flipped kernel, with stride 2 as `upsample` has it.
     """
 
     KERNEL = 5
@@ -62,13 +65,10 @@ class Conv2DTranspose(nn.ConvTranspose2d):
         self, input: Float[Tensor, "n c h w"], output_size: list[int] | None = None
     ) -> Float[Tensor, "n filters h2 w2"]:
         """Convolve."""
+        assert self.bias is not None
         if self.stride[0] == 1:
             return F.conv2d(input, self.weight.flip(2, 3).transpose(0, 1), self.bias, padding=2)
-        inputs, filters = self.weight.shape[:2]
-        entries = F.pad(self.weight, (1, 0, 1, 0)).view(inputs, filters, 3, 2, 3, 2)  # entry 2t + a - 1, t = 1 - d
-        phases = entries.flip(2, 4).permute(1, 3, 5, 0, 2, 4).reshape(4 * filters, inputs, 3, 3)
-        assert self.bias is not None
-        return F.pixel_shuffle(F.conv2d(input, phases, self.bias.repeat_interleave(4), padding=1), 2)
+        return upsample(input, self.weight, self.bias)
 
 
 class BatchNormalization(nn.Module):
