@@ -69,10 +69,10 @@ def picture_folder(root: Path, subjects: int = 10, each: int = 4, side: int = 40
     return root
 
 
-def picture_store(folder: Path, subjects: int = 10, each: int = 4):
-    """A store of pictures, 112×112, with subjects in every split."""
+def picture_store(folder: Path, subjects: int = 10, each: int = 4, size: int = 112):
+    """A store of pictures with subjects in every split."""
     source = picture_folder(folder / "pictures", subjects, each)
-    return prepare(source, folder / "store", DataSettings(split_seed=1), "local:1")
+    return prepare(source, folder / "store", DataSettings(split_seed=1, size=size), "local:1")
 
 
 def dicom_slices(voxels, spacing=(1.0, 1.0, 1.0), axis="axial", turn=None):

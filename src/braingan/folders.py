@@ -193,6 +193,11 @@ class RunFolder:
         return self.root / "samples"
 
     @property
+    def tensorboard(self) -> Path:
+        """The log's curves for TensorBoard, where these are wanted."""
+        return self.root / "tensorboard"
+
+    @property
     def report(self) -> Path:
         """The report, one self-contained page."""
         return self.root / "report.html"

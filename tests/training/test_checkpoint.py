@@ -4,9 +4,13 @@ import pytest
 import torch
 
 from braingan.errors import InputError
-from braingan.training.checkpoint import load_checkpoint, save_checkpoint
+from braingan.training.checkpoint import CheckpointWriter, load_checkpoint
 
-CPU = torch.device("cpu")
+
+def save_checkpoint(folder, images_seen, content):
+    writer = CheckpointWriter(folder, 120.0)
+    writer.save(images_seen, content)
+    writer.wait()
 
 
 def state(value):
@@ -17,7 +21,7 @@ def test_the_last_two_are_kept_and_the_newest_is_read(tmp_path):
     for images in (64, 128, 1280):
         save_checkpoint(tmp_path, images, state(images))
     assert [path.name for path in sorted(tmp_path.iterdir())] == ["000000000128.pt", "000000001280.pt"]
-    found, damaged = load_checkpoint(tmp_path, CPU)
+    found, damaged = load_checkpoint(tmp_path)
     assert found["step"] == 1280
     assert damaged == []
 
@@ -30,14 +34,14 @@ def test_a_damaged_one_is_passed_over_with_a_word(tmp_path, spoil):
     content = bytearray(newest.read_bytes())
     content[2000] ^= 1  # amid the weights, where torch.load sees nothing
     newest.write_bytes({"flip": bytes(content), "cut": bytes(content[:500]), "empty": b""}[spoil])
-    found, damaged = load_checkpoint(tmp_path, CPU)
+    found, damaged = load_checkpoint(tmp_path)
     assert found["step"] == 64
     assert damaged == ["checkpoint 000000000128.pt is damaged and was passed over"]
     assert [path.name for path in tmp_path.iterdir()] == ["000000000064.pt"]
 
 
 def test_all_damaged_is_an_error_and_none_is_a_start(tmp_path):
-    assert load_checkpoint(tmp_path, CPU) == (None, [])
+    assert load_checkpoint(tmp_path) == (None, [])
     (tmp_path / "000000000064.pt").write_bytes(b"x" * 100)
     with pytest.raises(InputError, match="every checkpoint is damaged"):
-        load_checkpoint(tmp_path, CPU)
+        load_checkpoint(tmp_path)

@@ -5,9 +5,7 @@ import signal
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
-from safetensors.torch import load_file
 
 import made
 from braingan.errors import InputError
@@ -18,6 +16,7 @@ from braingan.training import ema
 from braingan.training import record as record_module
 from braingan.training.loop import train
 from braingan.training.run import read_log
+from runs import assert_equal_runs
 
 # Small in time, not in kind: the 4-layer network, few slices, few steps.
 TRAINING = {"epochs": 2, "batch_size": 8, "samples": 16, "threads": 2, "precision": "float32"}
@@ -32,26 +31,6 @@ def start(folder, store, model="thesis4", **training):
     recipe = settle(parse(Recipe, {"model": {"name": model}, "training": TRAINING | training}), store)
     run = RunFolder(folder)
     return run, train(run, store, recipe.data.frames, recipe.model, recipe.training, run_record(recipe, store))
-
-
-def weights(run):
-    return {
-        f"{snapshot.images_seen}/{name}/{key}": tensor
-        for snapshot in run.snapshots()
-        for name in ("generator", "discriminator")
-        for key, tensor in load_file(snapshot.weights(name)).items()
-    }
-
-
-def assert_equal_runs(one, other):
-    ours, theirs = weights(one), weights(other)
-    assert ours.keys() == theirs.keys()
-    for key in ours:
-        assert torch.equal(ours[key], theirs[key]), key
-    timeless = [{k: v for k, v in row.items() if k not in ("seconds", "images_per_second")} for row in read_log(one)]
-    assert timeless == [
-        {k: v for k, v in row.items() if k not in ("seconds", "images_per_second")} for row in read_log(other)
-    ]
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
 """The order in which training slices are seen: one shuffled pass after another, without end.
 
 Step k takes places kB to (k+1)B of that sequence, so any step's batch is known from its number alone, and
-batches are always full.
+batches are always full. For a GPU all slices lie in its memory as bytes, so that a batch is a list of their numbers.
 """
 
 from functools import lru_cache
@@ -18,20 +18,26 @@ from braingan.randomness import draws
 class Batches:
     """Batches of a store's slices."""
 
-    def __init__(self, store: Store, indices: Int[np.ndarray, " n"], batch_size: int, seed: int) -> None:
-        self.store, self.indices, self.batch_size, self.seed = store, indices, batch_size, seed
+    def __init__(
+        self, store: Store, indices: Int[np.ndarray, " n"], batch_size: int, seed: int, device: torch.device
+    ) -> None:
+        self.store, self.indices, self.batch_size, self.seed, self.device = store, indices, batch_size, seed, device
         self._epoch = lru_cache(maxsize=2)(self._shuffled)
+        self.resident = None if device.type == "cpu" else torch.from_numpy(store.images(indices)).to(device)
 
     def _shuffled(self, epoch: int) -> Int[np.ndarray, " n"]:
-        return draws(self.seed, "order of slices", epoch).permutation(self.indices)
+        return draws(self.seed, "order of slices", epoch).permutation(len(self.indices))
 
-    def numbers(self, step: int) -> Int[np.ndarray, " batch"]:
-        """Return which slices of the store a step sees."""
-        places = np.arange(step * self.batch_size, (step + 1) * self.batch_size)
-        epochs, within = np.divmod(places, len(self.indices))
+    def places(self, step: int) -> Int[np.ndarray, " batch"]:
+        """Return which of the indices a step sees."""
+        sequence = np.arange(step * self.batch_size, (step + 1) * self.batch_size)
+        epochs, within = np.divmod(sequence, len(self.indices))
         return np.concatenate([self._epoch(int(epoch))[within[epochs == epoch]] for epoch in np.unique(epochs)])
 
-    def load(self, step: int, device: torch.device) -> Float[Tensor, "batch 1 side side"]:
-        """Read a step's slices, in -1..1."""
-        images = to_model_range(self.store.images(self.numbers(step)))
-        return torch.from_numpy(images[:, None]).to(device)
+    def load(self, step: int) -> Float[Tensor, "batch 1 side side"]:
+        """Return a step's slices, in -1..1."""
+        places = self.places(step)
+        if self.resident is None:
+            return torch.from_numpy(to_model_range(self.store.images(self.indices[places]))[:, None])
+        chosen = torch.from_numpy(places).pin_memory().to(self.device, non_blocking=True)
+        return (self.resident[chosen].float() / 127.5 - 1)[:, None]

@@ -4,6 +4,7 @@ from typing import Any
 
 from braingan.data.store import Store
 from braingan.errors import InputError
+from braingan.executor import keep_freed_memory
 from braingan.folders import RunFolder
 from braingan.models.architecture import Architecture
 from braingan.models.latents import latent_batch
@@ -16,6 +17,7 @@ from braingan.training.record import Record
 from braingan.training.run import check_run
 from braingan.training.settings import TrainingSettings
 from braingan.training.state import initial_state
+from braingan.training.step import Step
 
 
 def train(
@@ -40,27 +42,34 @@ def train(
         whether the length was reached; False if someone asked to stop before (the state is saved).
 
     Raises:
-        InputError: the store has no training slices, the folder is another training's, or the training diverged.
+        InputError: the store has no training slices, the folder is another training's, the training diverged, or
+            there is trouble that it is to be stopped for.
     """
     check_run(folder, config)
     device = Device.choose(settings.precision, settings.threads)
     indices = store.select("train", frames, settings.samples, settings.seed)
     if not len(indices):
         raise InputError(f"{store.folder.root} has no training slices (of these frames): see its store.json.")
-    batches = Batches(store, indices, settings.batch_size, settings.seed)
-    objective = OBJECTIVES[settings.objective]
+    keep_freed_memory()
+    batches = Batches(store, indices, settings.batch_size, settings.seed, device.device)
     state = initial_state(model, settings, store.side, device)
+    step = Step(state, OBJECTIVES[settings.objective], settings, device)
     record = Record(folder, model, settings, device, state, len(indices))
     record.go_on(config)
     with stoppable() as request, progress("train", *record.extent()) as advance:
-        while not record.finished and not request.asked:
-            real = batches.load(state.step, device.device)
+        while not (record.finished or request.asked or record.trouble):
+            real = batches.load(state.step)
             z = latent_batch(settings.seed, "training latents", state.step, len(real), model.latent_size)
-            scalars = objective.gradients(state.networks, real, z.to(device.device), device.autocast)
-            for optimizer in state.optimizers.values():
-                optimizer.step()
+            scalars = step(real, z.to(device.device, non_blocking=True))
             state.step += 1
             state.averaged.update(state.networks["generator"], len(real), record.images_seen)
-            record.note(scalars)
+            if record.note(scalars):
+                step.forget()
             advance(len(real), record.word())
-    return record.close()
+    finished = record.close()
+    if record.trouble:
+        raise InputError(
+            f"{folder.root}: stopped at image {record.images_seen}, its state saved: {record.trouble}. The same "
+            "command goes on with it as it is."
+        )
+    return finished

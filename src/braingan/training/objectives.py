@@ -20,6 +20,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from braingan.training.health import diversity, norm
+
 
 class Losses(NamedTuple):
     """What each player minimises."""
@@ -55,14 +57,15 @@ class Adversarial:
         real: Float[Tensor, "n 1 side side"],
         latents: Float[Tensor, "n latent"],
         autocast: Callable[[], AbstractContextManager[object]],
+        share: float = 1.0,
     ) -> dict[str, Tensor]:
-        """Set every parameter's gradient for one step, and return what the log averages.
+        """Add a batch's gradients, times its share of the step, to those that every parameter has.
 
         Each forward pass has an autocast block of its own, and each half of the discriminator's batch is
         normalised by itself.
 
         Returns:
-            scalars: the losses, and the mean probability "real" of real and of generated slices.
+            scalars: the losses, the mean probability "real" of real and of generated slices, and `diversity`.
         """
         generator, discriminator = networks["generator"], networks["discriminator"]
         with autocast():
@@ -71,27 +74,28 @@ class Adversarial:
             on_real = discriminator(real)
         with autocast():
             on_fake = discriminator(fake)
-        on_real, on_fake = on_real.float(), on_fake.float()
+        on_real, on_fake = (
+            logits.to(torch.promote_types(logits.dtype, torch.float32)) for logits in (on_real, on_fake)
+        )
         losses = self.losses(on_real, on_fake)
-        _set_gradients(discriminator, losses.discriminator, keep=True)
-        _set_gradients(generator, losses.generator, keep=False)
+        # `torch.autograd.grad` would lose the memory layout, by which fused Adam on a CPU pairs entries.
+        backward = torch.autograd.backward
+        backward(losses.discriminator * share, inputs=list(discriminator.parameters()), retain_graph=True)
+        backward(losses.generator * share, inputs=list(generator.parameters()))
         return {
             "discriminator_loss": losses.discriminator.detach(),
             "generator_loss": losses.generator.detach(),
             "real_probability": on_real.detach().sigmoid().mean(),
             "fake_probability": on_fake.detach().sigmoid().mean(),
+            "diversity": diversity(fake, real),
         }
 
-
-def _set_gradients(network: nn.Module, loss: Float[Tensor, ""], keep: bool) -> None:
-    """Set the gradients of a network's own parameters, laid out in memory as these are.
-
-    `torch.autograd.grad` does not keep the layout, and fused Adam on a CPU pairs entries by their place in memory.
-    """
-    parameters = list(network.parameters())
-    for parameter in parameters:
-        parameter.grad = None
-    torch.autograd.backward(loss, inputs=parameters, retain_graph=keep)
+    def gradient_norms(self, networks: nn.ModuleDict) -> dict[str, Tensor]:
+        """Return the norm of each player's gradients."""
+        return {
+            f"{name}_gradient": norm([p.grad for p in networks[name].parameters() if p.grad is not None])
+            for name in self.networks
+        }
 
 
 OBJECTIVES: dict[str, Adversarial] = {

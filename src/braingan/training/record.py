@@ -1,6 +1,6 @@
 """What a training writes, and when: rows of its log, grids of samples, checkpoints and snapshots."""
 
-import math
+import shutil
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,14 +13,20 @@ from braingan.errors import InputError
 from braingan.folders import RunFolder, replacing
 from braingan.models.architecture import Architecture
 from braingan.models.latents import latents
-from braingan.training.checkpoint import load_checkpoint, save_checkpoint
+from braingan.training.checkpoint import CheckpointWriter, load_checkpoint
+from braingan.training.curves import Curves
 from braingan.training.devices import Device
+from braingan.training.health import WINDOW
 from braingan.training.run import add_event, mosaic, read_log, write_config, write_log, write_synthetic_png
 from braingan.training.settings import TrainingSettings
-from braingan.training.state import State
+from braingan.training.state import State, Tally
 
 GRID = 64
 """Slices in the grid of an epoch, always from the same latents."""
+KEEP_EVERY = 10
+"""Windows between two states that are kept to go back to."""
+MOST_ROLLBACKS = 5
+"""After so many the learning rate is a thirty-second of what it was, and trouble is no longer its fault."""
 
 
 @dataclass
@@ -35,8 +41,13 @@ class Record:
     slices: int
     rows: list[dict[str, str]] = field(default_factory=list)
     started: float = field(default_factory=time.monotonic)
-    saved: float = field(default_factory=time.monotonic)
     began_finished: bool = False
+    trouble: str = ""
+    """What the training is to be stopped for."""
+    curves: Curves | None = None
+
+    def __post_init__(self) -> None:
+        self.checkpoints = CheckpointWriter(self.folder.checkpoints, self.settings.checkpoint_seconds)
 
     @property
     def images_seen(self) -> int:
@@ -69,10 +80,20 @@ class Record:
 
         A training that is finished already is left as it is, its record of a greater length included.
         """
-        saved, damaged = load_checkpoint(self.folder.checkpoints, self.device.device)
+        saved, damaged = load_checkpoint(self.folder.checkpoints)
         if saved is not None:
-            self.state.restore(saved)
+            try:
+                self.state.restore(saved)
+            except (KeyError, TypeError) as error:
+                raise InputError(
+                    f"{self.folder.checkpoints}: another version of braingan wrote them: finish the run with that "
+                    "one, or train into another folder."
+                ) from error
+        elif self.settings.trouble == "roll_back":
+            self.state.keep()
         self.rows = read_log(self.folder, self.images_seen)
+        if self.settings.tensorboard:
+            self.curves = Curves(self.folder.tensorboard, self.images_seen)
         for sentence in damaged:
             add_event(self.folder, self.images_seen, sentence)
         self.began_finished = self.finished
@@ -81,22 +102,72 @@ class Record:
             word = "started" if saved is None else f"continued at image {self.images_seen}"
             add_event(self.folder, self.images_seen, f"{word} on {self.device.describe()}")
 
-    def note(self, scalars: dict[str, Tensor]) -> None:
-        """Add a step's scalars; at the end of an epoch write its row, grid and snapshot; at times a checkpoint."""
-        state, before = self.state, self.images_seen - self.settings.batch_size
-        state.sums = {name: state.sums[name] + s if state.summed else s.double() for name, s in scalars.items()}
-        state.summed += 1
+    def note(self, scalars: dict[str, Tensor]) -> bool:
+        """Add a step's scalars; at the end of an epoch write its row, grid and snapshot; at times a checkpoint.
+
+        Returns:
+            whether the state is an earlier one now, after trouble.
+
+        Raises:
+            InputError: the training has diverged, and can't be or is not to be rolled back.
+        """
+        before = self.images_seen - self.settings.batch_size
+        self.state.epoch.add(scalars)
+        self.state.window.add(scalars)
         epoch, last = self.images_seen // self.slices, before // self.slices
+        write = self.checkpoints.due
+        if (trouble := self.look(epoch > last or write)) and self.act(trouble):
+            return True
         if epoch > last:  # several may end in one step, where a batch is larger than the training set
             self.end_epoch(epoch)
         if any(last < wanted <= epoch for wanted in self.settings.snapshots):
             self.snapshot()
-        if time.monotonic() - self.saved >= self.settings.checkpoint_seconds:
+        if write:
             self.checkpoint()
+        return False
+
+    def look(self, writing: bool) -> str:
+        """Say what is wrong, if anything: at the end of a window, and before anything is written."""
+        state, trouble = self.state, ""
+        if state.window.steps == WINDOW:
+            trouble = state.health.judge(state.window.means())
+            state.window = Tally()
+            if self.settings.trouble == "roll_back" and state.health.good and state.step % (WINDOW * KEEP_EVERY) == 0:
+                state.keep()
+        return trouble or (state.not_finite() if writing else "")
+
+    def act(self, trouble: str) -> bool:
+        """Do what the settings say about trouble; return whether that was to roll back."""
+        state, wanted = self.state, self.settings.trouble
+        if wanted == "roll_back" and state.good is not None and state.rolled_back < MOST_ROLLBACKS:
+            self.roll_back(trouble)
+            return True
+        add_event(self.folder, self.images_seen, trouble)
+        if state.not_finite():
+            raise InputError(
+                f"{self.folder.root}: losses, gradients or weights are no longer finite at image {self.images_seen}; "
+                "lower training.learning_rate and train into another folder, or set training.trouble to roll_back."
+            )
+        self.trouble = trouble if wanted != "go_on" else ""
+        return False
+
+    def roll_back(self, trouble: str) -> None:
+        """Go back to the last good state with half the learning rate; what was written since then is removed."""
+        found = self.images_seen
+        self.state.roll_back()
+        self.rows = [row for row in self.rows if int(row["images"]) <= self.images_seen]
+        write_log(self.folder, self.rows)
+        for snapshot in self.folder.snapshots():
+            if snapshot.images_seen > self.images_seen:
+                shutil.rmtree(snapshot.root)
+        rate = self.settings.learning_rate / 2**self.state.rolled_back
+        add_event(self.folder, found, f"{trouble}; rolled back to image {self.images_seen}, learning rate {rate:.3g}")
+        self.checkpoint()
+        self.checkpoints.forget_after(self.images_seen)
 
     def end_epoch(self, epoch: int) -> None:
         """Write an epoch's row and its grid of samples."""
-        means = self.means()
+        means = self.state.epoch.means()
         last = self.rows[-1] if self.rows else {"images": "0", "seconds": "0"}
         rate = (self.images_seen - int(last["images"])) / max(self.seconds - float(last["seconds"]), 1e-9)
         row = {name: f"{value:.6g}" for name, value in means.items()}
@@ -104,37 +175,21 @@ class Record:
         row |= {"seconds": f"{self.seconds:.1f}", "images_per_second": f"{rate:.1f}"}
         self.rows.append(row)
         write_log(self.folder, self.rows)
-        self.state.sums, self.state.summed = {}, 0
+        if self.curves is not None:
+            self.curves.add(means | {"images_per_second": rate}, self.images_seen)
+        self.state.epoch = Tally()
         grid = latents(self.settings.seed, "grid", range(GRID), self.model.latent_size)
         made = self.model.sample(self.averaged(), grid.to(self.device.device))
         pixels = mosaic(from_model_range(made[:, 0].cpu().numpy()), 8)
         write_synthetic_png(self.folder.samples / f"epoch-{epoch:05d}.png", pixels, f"epoch {epoch}")
-
-    def means(self) -> dict[str, float]:
-        """Return the mean scalars of the epoch so far."""
-        means = {name: float(total) / self.state.summed for name, total in self.state.sums.items()}
-        self.insist(all(math.isfinite(value) for value in means.values()))
-        return means
-
-    def insist(self, finite: bool) -> None:
-        """End a training that has diverged."""
-        if not finite:
-            raise InputError(
-                f"{self.folder.root}: losses or weights are no longer finite at image {self.images_seen}; lower "
-                "training.learning_rate and train into another folder."
-            )
 
     def averaged(self) -> nn.Module:
         """The generator with averaged weights, ready to sample."""
         return self.state.averaged.ready(self.model.latent_size, self.settings.seed)
 
     def checkpoint(self) -> None:
-        """Save the state, unless it has diverged."""
-        self.means()
-        self.insist(all(bool(p.isfinite().all()) for p in self.state.networks.parameters()))
-        saved = self.state.to_dict() | {"seconds": self.seconds}
-        save_checkpoint(self.folder.checkpoints, self.images_seen, saved)
-        self.saved = time.monotonic()
+        """Save the state."""
+        self.checkpoints.save(self.images_seen, self.state.to_dict() | {"seconds": self.seconds})
 
     def snapshot(self) -> None:
         """Keep both players; the generator with averaged weights."""
@@ -153,5 +208,7 @@ class Record:
             self.snapshot()
         if not self.began_finished:
             self.checkpoint()
-            add_event(self.folder, self.images_seen, "finished" if finished else "stopped on request")
+            self.checkpoints.wait()
+            why = "for trouble" if self.trouble else "on request"
+            add_event(self.folder, self.images_seen, "finished" if finished else f"stopped {why}")
         return finished

@@ -10,10 +10,11 @@ from PIL.PngImagePlugin import PngInfo
 
 from braingan.errors import InputError
 from braingan.folders import RunFolder, is_empty, read_csv, read_json, replacing, write_csv, write_json
+from braingan.training.settings import TrainingSettings, identity
 
 FORMAT = 1
 LOG_COLUMNS = ("epoch", "images", "discriminator_loss", "generator_loss", "real_probability", "fake_probability",
-               "seconds", "images_per_second")  # fmt: skip
+               "discriminator_gradient", "generator_gradient", "diversity", "seconds", "images_per_second")  # fmt: skip
 
 
 def check_run(folder: RunFolder, config: dict[str, Any]) -> None:
@@ -27,7 +28,7 @@ def check_run(folder: RunFolder, config: dict[str, Any]) -> None:
         InputError: the folder belongs to another training (what differs is named), or is no run's.
     """
     if folder.config.exists():
-        if differing := _differences(read_config(folder)["identity"], config["identity"]):
+        if differing := _differences(_identity(read_config(folder)), config["identity"]):
             raise InputError(
                 f"{folder.root} is the run of another training ({'; '.join(differing)}): choose another --out."
             )
@@ -52,6 +53,12 @@ def read_config(folder: RunFolder) -> dict[str, Any]:
     if config.get("format") != FORMAT:
         raise InputError(f"{folder.config} has format {config.get('format')}, this braingan reads {FORMAT}.")
     return config
+
+
+def _identity(config: dict[str, Any]) -> dict[str, Any]:
+    """Return what a run is; a setting that came later had its default."""
+    earlier: dict[str, Any] = config["identity"]
+    return earlier | {"training": identity(TrainingSettings()) | earlier["training"]}
 
 
 def _differences(earlier: dict[str, Any], now: dict[str, Any], above: str = "") -> list[str]:
@@ -79,7 +86,7 @@ def read_log(folder: RunFolder, images_seen: int | None = None) -> list[dict[str
 
 def write_log(folder: RunFolder, rows: list[dict[str, str]]) -> None:
     """Write all rows of a run's log."""
-    write_csv(folder.log, LOG_COLUMNS, [[row[name] for name in LOG_COLUMNS] for row in rows])
+    write_csv(folder.log, LOG_COLUMNS, [[row.get(name, "") for name in LOG_COLUMNS] for row in rows])
 
 
 def mosaic(images: UInt8[np.ndarray, "n side side"], columns: int) -> UInt8[np.ndarray, "height width"]:

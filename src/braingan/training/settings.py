@@ -37,12 +37,25 @@ class TrainingSettings(Settings):
     threads: Annotated[int, Field(ge=0)] = 0
     """CPU threads; 0 for all cores. Another number gives other rounding."""
     checkpoint_seconds: Annotated[float, Field(gt=0)] = 120
-    """Time between checkpoints."""
+    """Time between checkpoints; longer where writing one holds the training up for more than a fiftieth of it."""
+    accumulate: Annotated[int, Field(ge=1)] = 1
+    """Parts in which a batch is taken where it does not fit into memory; only for models without batch norm."""
+    compile: bool = False
+    """Compile the networks by `torch.compile`: other rounding, faster on a GPU."""
+    trouble: Literal["go_on", "stop", "roll_back"] = "go_on"
+    """What to do when the discriminator has won, the generator paints one picture, or numbers are not finite (which
+    always stops, if not rolled back): `roll_back` takes the last good state and half the learning rate."""
+    tensorboard: bool = False
+    """Write the log for TensorBoard, too."""
 
 
-LENGTH = ("epochs", "minutes", "snapshots", "threads", "checkpoint_seconds")
+LENGTH = ("epochs", "minutes", "snapshots", "threads", "checkpoint_seconds", "tensorboard")
 
 
 def identity(settings: TrainingSettings) -> dict[str, Any]:
-    """Return the settings that make a training the one it is: all but its length and where it runs."""
-    return settings.model_dump(mode="json", exclude=set(LENGTH))
+    """Return the settings that make a training the one it is: all but its length and where it runs.
+
+    Of `trouble` only rolling back changes what is learnt.
+    """
+    kept = settings.model_dump(mode="json", exclude=set(LENGTH))
+    return kept | {"trouble": "roll_back" if settings.trouble == "roll_back" else "go_on"}

@@ -1,5 +1,6 @@
 """Everything that changes in a training; random numbers follow from the step, so none are kept."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,30 +11,61 @@ from braingan.models.architecture import Architecture, channels_last
 from braingan.randomness import draws
 from braingan.training.devices import Device
 from braingan.training.ema import AveragedWeights
+from braingan.training.health import Health, norm
 from braingan.training.objectives import OBJECTIVES
 from braingan.training.settings import TrainingSettings
 
 
 @dataclass
+class Tally:
+    """Means of a step's scalars over steps; summed where they are made, so that nothing waits for a GPU."""
+
+    names: tuple[str, ...] = ()
+    total: Tensor | None = None
+    steps: int = 0
+
+    @classmethod
+    def of(cls, saved: dict[str, Any], device: torch.device) -> "Tally":
+        """Take over a saved one."""
+        total = saved["total"]
+        return cls(saved["names"], None if total is None else total.to(device), saved["steps"])
+
+    def add(self, scalars: dict[str, Tensor]) -> None:
+        """Add a step's."""
+        values = torch.stack(list(scalars.values())).double()
+        self.names, self.total = tuple(scalars), values if self.total is None else self.total + values
+        self.steps += 1
+
+    def means(self) -> dict[str, float]:
+        """Return the means by name; none before the first step."""
+        total = [] if self.total is None else self.total.tolist()
+        return {name: value / self.steps for name, value in zip(self.names, total, strict=True)}
+
+
+@dataclass
 class State:
-    """Networks, optimisers, averaged weights, and the sums of the epoch so far."""
+    """Networks, optimisers, averaged weights, the sums of the epoch and window so far, and the training's health."""
 
     networks: nn.ModuleDict
     optimizers: dict[str, torch.optim.Adam]
     averaged: AveragedWeights
+    health: Health
     step: int = 0
     seconds: float = 0.0
-    sums: dict[str, Tensor] = field(default_factory=dict)
-    """Sums of the logged scalars over the steps of the current epoch."""
-    summed: int = 0
-    """Steps of the current epoch so far."""
+    epoch: Tally = field(default_factory=Tally)
+    window: Tally = field(default_factory=Tally)
+    rolled_back: int = 0
+    """How often the learning rate was halved."""
+    good: dict[str, Any] | None = None
+    """The last good state, from which to go on after trouble; only kept where the settings ask for it."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the state for a checkpoint."""
         return {
             "networks": self.networks.state_dict(), "averaged": self.averaged.network.state_dict(),
             "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
-            "step": self.step, "seconds": self.seconds, "sums": self.sums, "summed": self.summed,
+            "step": self.step, "seconds": self.seconds, "epoch": vars(self.epoch), "window": vars(self.window),
+            "bad": self.health.bad, "rolled_back": self.rolled_back, "good": self.good,
         }  # fmt: skip
 
     def restore(self, saved: dict[str, Any]) -> None:
@@ -43,7 +75,42 @@ class State:
         for name, optimizer in self.optimizers.items():
             optimizer.load_state_dict(saved["optimizers"][name])
         self.step, self.seconds = saved["step"], saved["seconds"]
-        self.sums, self.summed = saved["sums"], saved["summed"]
+        device = next(self.networks.parameters()).device
+        self.epoch, self.window = Tally.of(saved["epoch"], device), Tally.of(saved["window"], device)
+        self.health.bad, self.rolled_back = dict(saved["bad"]), saved["rolled_back"]
+        self.good = saved["good"]
+
+    def not_finite(self) -> str:
+        """Say which of the epoch's means or of the players' weights are not finite, if any are not."""
+        found = [name.replace("_", " ") for name, mean in self.epoch.means().items() if not math.isfinite(mean)]
+        for name in self.optimizers:
+            if not bool(norm(list(self.networks[name].parameters())).isfinite()):
+                found.append(f"{name}'s weights")
+        return f"no longer finite: {', '.join(found)}" if found else ""
+
+    def keep(self) -> None:
+        """Keep this state as the last good one, in the processor's memory."""
+        self.good = None
+        self.good = copied(self.to_dict())
+
+    def roll_back(self) -> None:
+        """Take the last good state, with half the learning rate that this one has."""
+        assert self.good is not None
+        good, seconds, rolled_back = self.good, self.seconds, self.rolled_back + 1
+        self.restore(copied(good))
+        self.good, self.seconds, self.rolled_back, self.health.bad = good, seconds, rolled_back, {}
+        for optimizer in self.optimizers.values():
+            for group in optimizer.param_groups:
+                group["lr"] = group["initial_lr"] / 2**rolled_back
+
+
+def copied(content: Any) -> Any:
+    """Copy nested dicts and lists of tensors into the processor's memory."""
+    if isinstance(content, Tensor):
+        return content.detach().to("cpu", copy=True)
+    if isinstance(content, dict):
+        return {key: copied(value) for key, value in content.items()}
+    return [copied(value) for value in content] if isinstance(content, list) else content
 
 
 def initial_state(model: Architecture, settings: TrainingSettings, side: int, device: Device) -> State:
@@ -53,10 +120,14 @@ def initial_state(model: Architecture, settings: TrainingSettings, side: int, de
         networks = model.build(side)
     networks.to(device.device)
     channels_last(networks)
-    optimizers = {
-        name: torch.optim.Adam(
-            networks[name].parameters(), settings.learning_rate, settings.betas, eps=1e-7, fused=True
-        )
-        for name in OBJECTIVES[settings.objective].networks
-    }
-    return State(networks, optimizers, AveragedWeights(networks["generator"], settings.averaging_images))
+    averaged = AveragedWeights(networks["generator"], settings.averaging_images)
+    optimizers = {}
+    for name in OBJECTIVES[settings.objective].networks:
+        players = {"params": list(networks[name].parameters()), "initial_lr": settings.learning_rate}
+        optimizers[name] = torch.optim.Adam(
+            [players], settings.learning_rate, settings.betas, eps=1e-7, fused=True,
+            capturable=device.device.type == "cuda",
+        )  # fmt: skip
+        if settings.compile:
+            networks[name].compile()
+    return State(networks, optimizers, averaged, Health(settings.batch_size))

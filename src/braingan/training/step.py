@@ -1,0 +1,101 @@
+"""One step of a training: the gradients of all players, then their updates.
+
+On a CUDA device the first steps run as they are written; then a step is captured as a CUDA graph and replayed, so that
+the processor's part is to copy a batch and to start it.
+"""
+
+from collections.abc import Iterator
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from braingan.errors import InputError
+from braingan.models.keras import BatchNormalization
+from braingan.training.devices import Device
+from braingan.training.objectives import Adversarial
+from braingan.training.settings import TrainingSettings
+from braingan.training.state import State
+
+BEFORE_CAPTURE = 4
+"""Steps in which libraries choose their algorithms and optimisers get their memory."""
+NO_MEMORY = ("out of memory", "can't allocate")
+
+
+class Step:
+    """Changes a state by one batch."""
+
+    def __init__(self, state: State, objective: Adversarial, settings: TrainingSettings, device: Device) -> None:
+        """Prepare.
+
+        Raises:
+            InputError: gradients can't be accumulated, since a network normalises by the batch.
+        """
+        self.state, self.objective, self.device, self.parts = state, objective, device, settings.accumulate
+        norms = any(isinstance(module, BatchNormalization) for module in state.networks.modules())
+        if self.parts > 1 and (norms or settings.batch_size % self.parts):
+            raise InputError(
+                f"training.accumulate = {self.parts}: "
+                + ("this model has batch norm, which needs the whole batch at once; leave it at 1." if norms
+                   else f"it must divide training.batch_size = {settings.batch_size}.")
+            )  # fmt: skip
+        self.taken = 0
+        self.graph: torch.cuda.CUDAGraph | None = None
+
+    def __call__(
+        self, real: Float[Tensor, "n 1 side side"], latents: Float[Tensor, "n latent"]
+    ) -> dict[str, Float[Tensor, ""]]:
+        """Take a step; return the scalars that the log averages.
+
+        Raises:
+            InputError: the batch does not fit into memory, with one to try.
+        """
+        try:
+            scalars = self._replayed(real, latents) if self.device.device.type == "cuda" else self._step(real, latents)
+        except RuntimeError as error:
+            if not any(words in str(error) for words in NO_MEMORY):
+                raise
+            raise InputError(
+                f"training.batch_size = {len(real)} does not fit into the memory of {self.device.device}: try "
+                f"--set training.batch_size={max(len(real) // 2, 1)} (another training, so in another folder)."
+            ) from error
+        self.taken += 1
+        return scalars
+
+    def forget(self) -> None:
+        """Capture anew: a learning rate, or what a state's tensors are, has changed."""
+        self.taken, self.graph = 0, None
+
+    def _step(self, real: Tensor, latents: Tensor) -> dict[str, Tensor]:
+        for optimizer in self.state.optimizers.values():
+            optimizer.zero_grad()
+        found: dict[str, Tensor] = {}
+        for part, z in self._parts(real, latents):
+            scalars = self.objective.gradients(self.state.networks, part, z, self.device.autocast, 1 / self.parts)
+            found = {name: found.get(name, 0) + value / self.parts for name, value in scalars.items()}
+        found |= self.objective.gradient_norms(self.state.networks)
+        for optimizer in self.state.optimizers.values():
+            optimizer.step()
+        return found
+
+    def _parts(self, real: Tensor, latents: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        yield from zip(real.chunk(self.parts), latents.chunk(self.parts), strict=True)
+
+    def _replayed(self, real: Tensor, latents: Tensor) -> dict[str, Tensor]:
+        if self.taken < BEFORE_CAPTURE:
+            stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+            stream.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(stream):
+                scalars = self._step(real, latents)
+            torch.cuda.current_stream().wait_stream(stream)
+            return scalars
+        if self.graph is None:
+            self.inputs = real.clone(), latents.clone()
+            graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(graph):
+                self.scalars = self._step(*self.inputs)
+            self.graph = graph
+        for static, given in zip(self.inputs, (real, latents), strict=True):
+            static.copy_(given)
+        self.graph.replay()
+        return self.scalars

@@ -1,0 +1,112 @@
+"""A step in parts is the step in one, and what it can't do is said."""
+
+import copy
+
+import pytest
+import torch
+
+from braingan.errors import InputError
+from braingan.models import MODELS
+from braingan.training.devices import Device
+from braingan.training.health import norm
+from braingan.training.objectives import OBJECTIVES
+from braingan.training.settings import TrainingSettings
+from braingan.training.state import copied, initial_state
+from braingan.training.step import Step
+from runs import Tiny
+
+
+def made(model, side, **settings):
+    chosen = TrainingSettings(batch_size=8, threads=1, **{"precision": "float32"} | settings)
+    device = Device.choose(chosen.precision, 1)
+    state = initial_state(model, chosen, side, device)
+    return state, Step(state, OBJECTIVES["non_saturating"], chosen, device)
+
+
+def batch(model, side, count=8):
+    generator = torch.Generator().manual_seed(1)
+    return (
+        torch.rand(count, 1, side, side, generator=generator) * 2 - 1,
+        torch.randn(count, model.latent_size, generator=generator),
+    )
+
+
+def test_gradients_accumulated_over_parts_are_those_of_the_whole_batch():
+    (whole, step), (parts, step_in_parts) = (made(Tiny(), 16, accumulate=a) for a in (1, 4))
+    for state in (whole, parts):
+        state.networks.double()
+    inputs = [tensor.double() for tensor in batch(Tiny(), 16)]
+    scalars, in_parts = step(*inputs), step_in_parts(*inputs)
+    for name in ("discriminator_loss", "generator_loss", "generator_gradient", "discriminator_gradient"):
+        assert in_parts[name].item() == pytest.approx(scalars[name].item(), rel=1e-10)
+    for ours, theirs in zip(parts.networks.parameters(), whole.networks.parameters(), strict=True):
+        torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-10, atol=1e-12)
+
+
+def test_batch_norm_forbids_parts_and_they_must_be_equal():
+    with pytest.raises(InputError, match=r"training\.accumulate = 2: this model has batch norm"):
+        made(MODELS["thesis4"](), 112, accumulate=2)
+    with pytest.raises(InputError, match=r"it must divide training\.batch_size = 8"):
+        made(Tiny(), 16, accumulate=3)
+
+
+@pytest.mark.parametrize(
+    "words", ["CUDA out of memory. Tried to allocate", "DefaultCPUAllocator: can't allocate memory"]
+)
+def test_a_batch_too_large_for_the_memory_names_one_to_try(monkeypatch, words):
+    _, step = made(Tiny(), 16)
+
+    def fail(*_):
+        raise RuntimeError(words)
+
+    monkeypatch.setattr(step, "_step", fail)
+    with pytest.raises(InputError, match=r"batch_size = 8 does not fit .* --set training\.batch_size=4"):
+        step(*batch(Tiny(), 16))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_fast_step_is_the_plain_one_within_the_error_of_bf16(name):
+    """Losses and gradients of bf16, channels-last, by phases, beside float32, contiguous, PyTorch's own transposed
+    convolution: the error is held to that of the plain float32 step with its weights and inputs rounded to bf16."""
+    model = MODELS[name]()
+    fast_state, fast = made(model, 112, precision="bf16")
+    plain_state, plain = made(model, 112)
+    rounded_state, rounded = made(model, 112)
+    inputs = batch(model, 112)
+    with torch.no_grad():
+        for parameter in rounded_state.networks.parameters():
+            parameter.copy_(parameter.bfloat16())
+    found, expected = fast(*inputs), plain(*inputs)
+    rounded(*(tensor.bfloat16().float() for tensor in inputs))
+    for player in ("discriminator", "generator"):
+        assert found[f"{player}_loss"].item() == pytest.approx(expected[f"{player}_loss"].item(), rel=0.02)
+        ours, theirs, coarse = (
+            [parameter.grad for parameter in state.networks[player].parameters()]
+            for state in (fast_state, plain_state, rounded_state)
+        )
+        assert distance(ours, theirs) < 1.5 * distance(coarse, theirs)
+
+
+def distance(gradients, others):
+    return norm([one - other for one, other in zip(gradients, others, strict=True)]).item()
+
+
+def test_a_kept_state_is_taken_up_again_with_half_the_rate():
+    state, step = made(Tiny(), 16)
+    inputs = batch(Tiny(), 16)
+    step(*inputs)
+    state.keep()
+    before = copied(copy.deepcopy(state.to_dict()))
+    for _ in range(3):
+        step(*inputs)
+    state.roll_back()
+    after = state.to_dict()
+    for player in ("generator", "discriminator"):
+        (group,) = after["optimizers"][player]["param_groups"]
+        assert group["lr"] == 1e-4
+        for key, moments in after["optimizers"][player]["state"].items():
+            for name, value in moments.items():
+                assert torch.equal(value, before["optimizers"][player]["state"][key][name])
+    for key, value in after["networks"].items():
+        assert torch.equal(value, before["networks"][key])
+    assert state.rolled_back == 1
