@@ -44,6 +44,11 @@ class CheckpointWriter:
         """Whether it is time for another."""
         return time.monotonic() - self.saved >= max(self.seconds, self.cost / self.SHARE)
 
+    @property
+    def writing(self) -> bool:
+        """Whether a checkpoint is being written."""
+        return self._thread is not None and self._thread.is_alive()
+
     def save(self, images_seen: int, state: dict[str, Any]) -> None:
         """Copy a state and begin to write it, once the one before is written; as `wait`."""
         begun = time.monotonic()

@@ -29,6 +29,11 @@ MOST_ROLLBACKS = 5
 """After so many the learning rate is a thirty-second of what it was, and trouble is no longer its fault."""
 
 
+def has_grid(epoch: int) -> bool:
+    """Whether an epoch's grid is written: the first ten, every fifth to 100, every fiftieth to 1000, …."""
+    return epoch <= 10 or epoch % (10 ** (len(str(epoch)) - 1) // 2) == 0
+
+
 @dataclass
 class Record:
     """A training's folder and clock: what is written when."""
@@ -166,7 +171,7 @@ class Record:
         self.checkpoints.forget_after(self.images_seen)
 
     def end_epoch(self, epoch: int) -> None:
-        """Write an epoch's row and its grid of samples."""
+        """Write an epoch's row, and a grid of samples where one is due."""
         means = self.state.epoch.means()
         last = self.rows[-1] if self.rows else {"images": "0", "seconds": "0"}
         rate = (self.images_seen - int(last["images"])) / max(self.seconds - float(last["seconds"]), 1e-9)
@@ -178,6 +183,11 @@ class Record:
         if self.curves is not None:
             self.curves.add(means | {"images_per_second": rate}, self.images_seen)
         self.state.epoch = Tally()
+        if has_grid(epoch):
+            self.write_grid(epoch)
+
+    def write_grid(self, epoch: int) -> None:
+        """Write slices of the same latents as always."""
         grid = latents(self.settings.seed, "grid", range(GRID), self.model.latent_size)
         made = self.model.sample(self.averaged(), grid.to(self.device.device))
         pixels = mosaic(from_model_range(made[:, 0].cpu().numpy()), 8)
