@@ -49,7 +49,7 @@ def test_any_volume_gives_slices_of_the_size_asked_for_or_reasons(
         assert set(table["columns"]["position"]) <= set(range(count))
 
 
-def ball(shape, centre, radius, value=200):
+def ball(shape, centre, radius, value=300):
     grid = np.indices(shape).transpose(1, 2, 3, 0)
     return np.where(((grid - centre) ** 2).sum(axis=-1) < radius**2, value, 0).astype(np.int16)
 
@@ -169,7 +169,7 @@ def test_a_mark_outside_the_brain_is_no_intensity(tmp_path):
 
 
 def test_an_empty_first_frame_does_not_keep_the_others_from_being_centred(tmp_path):
-    filled = ball((41, 41, 31), (26, 20, 15), 9, 300)
+    filled = ball((41, 41, 31), (26, 20, 15), 9)
     source = one_volume(tmp_path / "scans", np.stack([np.zeros_like(filled), filled], axis=-1))
     store = prepare(source, tmp_path / "store", DataSettings(size=41, align="centre", slices="15:16"), "local:1")
     rows, columns = np.nonzero(store.images(np.array([0]))[0] > 60)
