@@ -119,7 +119,7 @@ def planted_store(store, out, settings):
         for name, part in (("a originals", originals), ("b copies", copies))
     }
     source = {"source": {"name": "planted", "kind": "leaks"}, "listing": store.fingerprint}
-    return make_store(folder, source, jobs, settings, "local:1", [], []), plants
+    return make_store(folder, source, jobs, settings, "local:1", [], [], 0), plants
 
 
 def elsewhere(name, split, settings):

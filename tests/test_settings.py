@@ -2,6 +2,7 @@
 
 import pytest
 
+from braingan.data.settings import DataSettings
 from braingan.errors import InputError
 from braingan.settings import Settings, apply_sets, parse, read_toml
 
@@ -51,3 +52,8 @@ def test_a_wrong_file_is_named(tmp_path):
         read_toml(tmp_path / "a.toml")
     with pytest.raises(InputError, match=r"absent\.toml cannot be read"):
         read_toml(tmp_path / "absent.toml")
+
+
+def test_a_fault_of_several_settings_is_said_without_pydantics_words():
+    with pytest.raises(InputError, match=r"^Settings refused: split: three shares that sum to 1 are needed\.$"):
+        parse(DataSettings, {"split": [1, 1, 1]})

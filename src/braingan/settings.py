@@ -39,7 +39,8 @@ def parse(kind: type[S], values: Mapping[str, Any]) -> S:
     try:
         return kind.model_validate(dict(values))
     except ValidationError as error:
-        faults = "; ".join(f"`{_name(fault['loc'])}`: {fault['msg']}" for fault in error.errors())
+        said = [(_name(fault["loc"]), fault["msg"].removeprefix("Value error, ")) for fault in error.errors()]
+        faults = "; ".join(f"`{name}`: {fault}" if name else fault for name, fault in said)
         raise InputError(f"Settings refused: {faults}.") from error
 
 

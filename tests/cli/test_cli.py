@@ -29,6 +29,11 @@ def test_help_imports_nothing_heavy_and_answers_at_once():
     assert min(times) < 0.5
 
 
+def test_the_package_is_the_command():
+    found = subprocess.run([sys.executable, "-m", "braingan", "--version"], capture_output=True, text=True)
+    assert (found.returncode, found.stdout) == (0, call("--version").stdout)
+
+
 def test_from_pictures_to_a_report(tmp_path):
     source = made.picture_folder(tmp_path / "pictures", subjects=12, each=4)
     store, run = tmp_path / "store", tmp_path / "run"
@@ -84,7 +89,7 @@ def test_strict_fails_if_anything_was_left_out_and_debug_shows_the_traceback(tmp
     (source / "sub-09_z-00.png").touch()
     found = call("prepare", source, "--out", tmp_path / "store", "--strict", "--on", "local:1")
     assert found.returncode == 1
-    assert "--strict: 1 files or slices were left out" in found.stderr
+    assert "--strict: left out: 1 file or slice" in found.stderr
     assert "Traceback" in call("--debug", "evaluate", "absent", cwd=tmp_path).stderr
 
 

@@ -14,7 +14,7 @@ SPACING = (1.5, 2.0, 2.5)
 
 def ball(shape, centre, radius):
     grid = np.indices(shape).transpose(1, 2, 3, 0)
-    return (200 * (((grid - centre) ** 2).sum(axis=-1) < radius**2)).astype(np.int16)
+    return (300 * (((grid - centre) ** 2).sum(axis=-1) < radius**2)).astype(np.int16)
 
 
 def test_the_centre_of_mass_is_in_mm_from_the_middle():

@@ -126,6 +126,18 @@ def test_a_full_disk_is_an_error_that_says_what_it_needs_and_leaves_nothing_half
     assert len(prepare(source, tmp_path / "store", DataSettings(size=16), "local:1")) == 2
 
 
+def test_a_disk_that_is_full_before_the_first_volume_is_estimated(tmp_path, monkeypatch):
+    source = made.decathlon(tmp_path / "task", subjects=3)
+
+    def full(*arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module, "write_json", full)
+    # 3 volumes × 2 frames × 40 slices of a mebibyte, as parts and as a store
+    with pytest.raises(InputError, match=r"is full, about 480 MiB more are needed"):
+        prepare(source, tmp_path / "store", DataSettings(size=1024), "local:1")
+
+
 @pytest.fixture
 def small_disk(tmp_path):
     """A file system of two mebibytes."""

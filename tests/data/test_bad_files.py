@@ -85,6 +85,15 @@ def colour(path: Path) -> None:
     nibabel.save(nibabel.Nifti1Image(pixels, np.eye(4)), path)
 
 
+def with_slope(slope: float):
+    def write(path: Path) -> None:
+        content = nifti_bytes(GOOD + np.int16(1))
+        struct.pack_into("<ff", content, 112, slope, 0)
+        path.write_bytes(gzip.compress(bytes(content)))
+
+    return write
+
+
 def zero_affine(path: Path) -> None:
     content = nifti_bytes()
     struct.pack_into("<hh", content, 252, 0, 1)
@@ -146,17 +155,20 @@ BAD_VOLUMES = {
     "wrong checksum.nii.gz": (flipped(-6), "damaged gzip file"),
     "wrong length at the end.nii.gz": (flipped(-2), "damaged gzip file"),
     "damaged inside.nii.gz": (flipped(60), "damaged gzip file|header|another beginning|ends early"),
-    "garbage after gzip.nii.gz": (garbage_after_gzip, "damaged gzip file"),
+    "garbage after gzip.nii.gz": (garbage_after_gzip, "other bytes after its end"),
     "text.nii.gz": (zipped(b"patient notes " * 100), "not a NIfTI file"),
     "web page.nii.gz": (raw(b"<!DOCTYPE html><title>404</title>" * 40), "not a NIfTI file"),
     "wrong magic.nii.gz": (with_header(magic=b"n?1\0"), "Analyze 7.5"),
     "terabytes.nii.gz": (with_header(dim=HUGE), r"claims 65,\d{3}\.\d GiB of voxels, more than data.max_gib = 4"),
     "no voxels.nii.gz": (with_header(dim=(3, 24, 0, 20, 1, 1, 1, 1)), r"found 3-D of shape \(24, 0, 20\)"),
     "negative size.nii.gz": (with_header(dim=(3, 24, -5, 20, 1, 1, 1, 1)), r"3-D of shape \(24, -5, 20\)"),
-    "dimensions.nii.gz": (with_header(dim=(77, 24, 30, 20, 1, 1, 1, 1)), "header is damaged|expected 3-D or 4-D"),
-    "no dimensions.nii.gz": (with_header(dim=(0, 24, 30, 20, 1, 1, 1, 1)), "header is damaged|expected 3-D or 4-D"),
-    "unknown type.nii.gz": (with_header(datatype=77), "header is damaged"),
-    "bits.nii.gz": (with_header(datatype=1, bitpix=1), "header is damaged|expected one number a voxel"),
+    "dimensions.nii.gz": (with_header(dim=(77, 24, 30, 20, 1, 1, 1, 1)), "damaged: it claims more dimensions than 7"),
+    "no dimensions.nii.gz": (
+        with_header(dim=(0, 24, 30, 20, 1, 1, 1, 1)),
+        "damaged: it claims more dimensions than 7, or none",
+    ),
+    "unknown type.nii.gz": (with_header(datatype=77), "77 stands for no type of voxels"),
+    "bits.nii.gz": (with_header(datatype=1, bitpix=1), "found voxels of one bit"),
     "offset.nii.gz": (with_header(offset=1e12), "voxels cannot begin where it says"),
     "negative offset.nii.gz": (with_header(offset=-352.0), "voxels cannot begin where it says"),
     "offset that is no number.nii.gz": (with_header(offset=float("nan")), "header is damaged"),
@@ -172,8 +184,12 @@ BAD_VOLUMES = {
     "flat affine.nii.gz": (voxels(GOOD, np.diag([1.0, 1.0, 1e-9, 1.0])), "which no scan has"),
     "all zero.nii.gz": (voxels(np.zeros((9, 9, 9), np.int16)), "all its voxels have the same value"),
     "constant.nii.gz": (voxels(np.full((9, 9, 9), 7.5, np.float32)), "all its voxels have the same value"),
-    "all nan.nii.gz": (voxels(np.full((9, 9, 9), np.nan, np.float32)), "all its voxels have the same value"),
-    "all infinite.nii.gz": (voxels(np.full((9, 9, 9), np.inf, np.float32)), "all its voxels have the same value"),
+    "all nan.nii.gz": (voxels(np.full((9, 9, 9), np.nan, np.float32)), "holds no finite values"),
+    "all infinite.nii.gz": (voxels(np.full((9, 9, 9), np.inf, np.float32)), "holds no finite values"),
+    "beyond.nii.gz": (voxels(np.full((9, 9, 9), 3e35)), r"holds no finite values: .* beyond 1e\+30"),
+    "steep.nii.gz": (with_slope(1e38), "holds no finite values"),
+    "labels of no word.nii.gz": (voxels((GOOD // 150 * 2).astype(np.int16)), "looks like a label map"),
+    "labels as float.nii.gz": (voxels((GOOD > 150) * np.float64(255)), "looks like a label map"),
     "next to nothing.nii.gz": (far_brain, "less than data.min_brain"),
     "analyze.hdr": (analyze, "Analyze 7.5 file"),
     "alone.hdr": (header_alone, r"the other file of the pair, ending in .img, is not there"),
@@ -181,6 +197,10 @@ BAD_VOLUMES = {
     "leads nowhere.nii.gz": (nothing_there, "a link that leads nowhere"),
     "a folder.nii.gz": (a_folder, ""),
     "four frames_seg.nii.gz": (voxels(GOOD), "a label map by its name, but the scan is not there"),
+    "mask.nii.gz": (voxels(GOOD), "a label map by its name, but the scan is not there"),
+    "labelsTr/case.nii.gz": (voxels(GOOD), "a label map by its folder's name"),
+    "volume.nii.xz": (raw(b"?"), "a format that is not read"),
+    "slice.dcm.gz": (raw(b"?"), "a format that is not read"),
     "volume.mgz": (raw(b"?"), "a format that is not read"),
     "volume.nrrd": (raw(b"NRRD0004"), "a format that is not read"),
     "picture.png": (lambda p: Image.new("L", (9, 9)).save(p), "one of the pictures in a folder of volumes"),
@@ -230,6 +250,9 @@ BAD_PICTURES = {
         "all its pixels have the same value",
     ),
     "pages.tif": (pages, "has 3 pages"),
+    "moving.png": (pages, "has 3 pages"),
+    "old.pgm": (raw(b"P5"), "a format that is not read"),
+    "masks/good.png": (lambda p: Image.new("L", (30, 30), 255).save(p), "a label map by its folder's name"),
     "moving.gif": (lambda p: Image.new("L", (9, 9)).save(p), "a format that is not read"),
     "good_mask.png": (lambda p: Image.new("L", (30, 30), 255).save(p), "by its name the label map"),
     "leads nowhere.png": (nothing_there, "a link that leads nowhere"),
@@ -268,6 +291,7 @@ def reasons(tmp_path_factory):
     for kind, (bad, good, write_good) in COLLECTIONS.items():
         folder = tmp_path_factory.mktemp(kind)
         for name, (write, _) in bad.items():
+            (folder / name).parent.mkdir(exist_ok=True)
             write(folder / name)
         write_good(folder / good)
         limit = {"max_gib": 0.03} if kind == "volumes" else {}

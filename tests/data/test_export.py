@@ -53,13 +53,32 @@ def test_every_slice_becomes_a_file_with_its_own_pixels_and_columns(store, tmp_p
     assert rows[0]["file"] == f"{split}/sub-MADE000_FLAIR_z-{store.columns['position'][0]:03d}.png"
 
 
-def test_exported_pictures_prepared_again_keep_subjects_and_positions(store, tmp_path):
-    export_images(store, tmp_path / "out", "png", frames=("flair",))
+def test_exported_pictures_prepared_again_keep_subjects_frames_and_positions(store, tmp_path):
+    export_images(store, tmp_path / "out", "png")
     again = prepare(tmp_path / "out", tmp_path / "again", DataSettings(size=24), "local:1")
-    chosen = np.char.lower(store.columns["frame"]) == "flair"
-    before = zip(store.columns["subject"][chosen].tolist(), store.columns["position"][chosen].tolist(), strict=True)
-    after = zip(again.columns["subject"].tolist(), again.columns["position"].tolist(), strict=True)
-    assert sorted((subject.replace("_", ""), position) for subject, position in before) == sorted(after)
+    before, after = (
+        zip(*(each.columns[name].tolist() for name in ("subject", "frame", "position")), strict=True)
+        for each in (store, again)
+    )
+    assert sorted((subject.replace("_", ""), *rest) for subject, *rest in before) == sorted(after)
+    assert (tmp_path / "again" / "discarded.csv").read_text() == "file,slice,reason\n"
+
+
+def test_a_full_disk_says_how_much_more_the_pictures_need_and_they_go_on_from_there(store, tmp_path, monkeypatch):
+    whole, written = Path.write_bytes, []
+
+    def small(path, content):
+        if len(written) == 5:
+            raise OSError(28, "No space left on device")
+        written.append(path)
+        return whole(path, content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", small)
+        with pytest.raises(InputError, match=r"out is full, about 1 MiB more are needed: .* goes on from here"):
+            export_images(store, tmp_path / "out", "png")
+    assert len(list((tmp_path / "out").glob("*/*"))) == 3  # beside source.json and README.txt
+    assert export_images(store, tmp_path / "out", "png") == len(store)
 
 
 def test_an_interrupted_export_goes_on_and_a_whole_one_is_left_alone(store, tmp_path):
@@ -81,8 +100,13 @@ def test_another_export_or_something_else_in_the_folder_is_refused(store, tmp_pa
     export_images(store, tmp_path / "out", "png", ("train",))
     with pytest.raises(InputError, match="other format and splits"):
         export_images(store, tmp_path / "out", "jpg", ("train", "validation"))
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.pdf").touch()
     with pytest.raises(InputError, match="is not empty"):
-        export_images(store, store.folder.root, "png")
+        export_images(store, tmp_path / "mine", "png")
+    for within in (store.folder.root, store.folder.root / "parts" / ".." / "pictures"):
+        with pytest.raises(InputError, match="lies within the store"):
+            export_images(store, within, "png")
     with pytest.raises(InputError, match="T9w not in the store"):
         export_images(store, tmp_path / "new", "png", frames=("T9w",))
     assert not (tmp_path / "new").exists()

@@ -105,3 +105,11 @@ def test_a_volume_of_two_subjects_is_refused(tmp_path):
         (tmp_path / name).touch()
     with pytest.raises(InputError, match=r"data\.pattern finds two subjects, p1_t1 and p1_t2, in files of one volume"):
         deal(list_scans(tmp_path, r"(?P<subject>[^/]+)\.nii"), DataSettings())
+
+
+def test_pseudonyms_are_recommended_only_where_names_are_kept(tmp_path):
+    (tmp_path / "scan.nii").touch()
+    listed = list_scans(tmp_path, DataSettings().pattern)
+    assert "set data.names to pseudonyms" in listed.notes[-1]
+    hidden, _ = with_pseudonyms(listed)
+    assert hidden.notes == listed.notes[:-1] != []

@@ -92,10 +92,14 @@ def test_grey_levels_are_counted_by_frame_and_split(lesioned):
 def test_reasons_are_counted_by_kind():
     reasons = [
         "tissue on 1.3% of it, less than data.min_brain", "tissue on 0.2% of it, less than data.min_brain",
+        "expected 3-D or 4-D voxels, found 2-D of shape (80, 80)", "has 9 slices, none in 60:100/155",
+        "expected one number a voxel, found complex64 numbers", "its header claims 1,234.5 GiB of voxels",
         "the same slice as a/b.png", "the same slice as c.nii slice 3", "not a readable picture: broken at 7",
     ]  # fmt: skip
     assert left_out(reasons) == {
         "tissue on …% of it, less than data.min_brain": 2, "the same slice as another": 2, "not a readable picture": 1,
+        "expected 3-D or 4-D voxels, found 2-D of shape (…, …)": 1, "has … slices, none in 60:100/155": 1,
+        "expected one number a voxel, found complex64 numbers": 1, "its header claims … GiB of voxels": 1,
     }  # fmt: skip
 
 

@@ -31,3 +31,13 @@ def test_a_stack_of_pictures_is_not_read_as_its_first_page(tmp_path):
     pages[0].save(tmp_path / "stack.tif", save_all=True, append_images=pages[1:])
     with pytest.raises(UnreadableError, match="has 3 pages"):
         read_picture(tmp_path / "stack.tif")
+
+
+def test_the_limit_is_the_callers_alone_and_pillows_stays_for_others(tmp_path, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 30)
+    pixels = np.arange(100, dtype=np.uint8).reshape(10, 10)
+    Image.fromarray(pixels).save(tmp_path / "large.tif")
+    np.testing.assert_array_equal(read_picture(tmp_path / "large.tif"), pixels)
+    with pytest.raises(UnreadableError, match=r"claims 10×10 pixels, more than data\.max_gib allows"):
+        read_picture(tmp_path / "large.tif", 700)
+    assert Image.MAX_IMAGE_PIXELS == 30

@@ -131,6 +131,15 @@ def test_a_label_map_of_another_shape_is_not_used_and_said(tmp_path):
     assert 'label map,,"not used: its shape (9, 9, 9)' in store.folder.discarded.read_text()
 
 
+def test_a_label_map_of_halves_is_not_used_and_said(tmp_path):
+    source = made.decathlon(tmp_path / "task", subjects=1)
+    halves = made.landmarks((24, 24, 31)).astype(np.float32) / 200
+    nibabel.save(made.as_stored(halves, "LPS"), source / "labelsTr" / "MADE_000.nii.gz")
+    store = prepare(source, tmp_path / "store", DataSettings(size=16), "local:1")
+    assert np.isnan(store.columns["lesion_area_mm2"]).all()
+    assert "label map,,not used: it holds no whole numbers" in store.folder.discarded.read_text()
+
+
 def test_frames_that_no_scan_has_are_said(tmp_path):
     source = made.decathlon(tmp_path / "task", subjects=1)
     store = prepare(source, tmp_path / "store", DataSettings(size=16, frames=("FLAIR", "T1ww")), "local:1")

@@ -8,6 +8,7 @@ from PIL import Image
 import made
 from braingan.data.settings import DataSettings
 from braingan.data.sources import list_scans
+from braingan.data.sources.listing import Listing
 from braingan.errors import InputError
 
 PATTERN = DataSettings().pattern
@@ -96,11 +97,11 @@ def test_hidden_folders_links_and_unreachable_files(tmp_path):
 
 
 def test_label_maps_among_volumes_are_no_scans(tmp_path):
-    for name in ("sub-1_flair.nii.gz", "sub-1_seg.nii.gz", "sub-1_DSEG.NII"):
+    for name in ("sub-1_scan.nii.gz", "sub-1_seg.nii.gz", "sub-1_DSEG.NII"):
         made.nibabel.save(made.as_stored(made.landmarks(), "RAS"), tmp_path / "scan.nii")
         (tmp_path / "scan.nii").rename(tmp_path / name)
     found = list_scans(tmp_path, PATTERN)
-    assert [scan.path.name for scan in found.scans] == ["sub-1_flair.nii.gz"]
+    assert [scan.path.name for scan in found.scans] == ["sub-1_scan.nii.gz"]
     assert {name for name, _ in found.passed_over} == {"sub-1_seg.nii.gz", "sub-1_DSEG.NII"}
 
 
@@ -252,3 +253,113 @@ def test_a_store_within_the_source_is_no_source(tmp_path):
     made.prepare(tmp_path, tmp_path / "store", DataSettings(size=16), "local:1")
     assert list_scans(tmp_path, PATTERN).scans == before
     assert list_scans(tmp_path, PATTERN).passed_over == []
+
+
+@pytest.mark.parametrize(
+    ("names", "scans", "masks"),
+    [
+        (["imagesTr/case_001_0000.nii", "labelsTr/case_001.nii"], ["imagesTr/case_001_0000.nii"], {}),
+        (["img/a.nii", "seg/a.nii", "brain_masks/sub/a.nii"], ["img/a.nii"], {}),
+        (["labeled/a.nii", "masked/b.nii"], ["labeled/a.nii", "masked/b.nii"], {}),
+        (["b_T1.nii", "b_T1-seg.nii"], ["b_T1.nii"], {"b_T1.nii": "b_T1-seg.nii"}),
+        (["c.nii", "c_segmentation.nii"], ["c.nii"], {"c.nii": "c_segmentation.nii"}),
+        (["a.nii", "c_segmentation.nii", "d-labels.nii", "segmentation-3.nii"], ["a.nii"], {}),
+        (["a.nii", "mask.nii", "seg.nii", "label.nii", "brain_mask.nii"], ["a.nii"], {}),
+        (["b_T1.nii", "b_T1_brain.nii", "c_T1_brain.nii"], ["b_T1.nii", "c_T1_brain.nii"], {}),
+        (["tasks.nii", "task/dataset.json", "task/imagesTr/a.nii", "task/labelsTr/a.nii"], ["tasks.nii"], {}),
+        (["a.png", "masks/a.png", "a_mask.png"], ["a.png"], {}),
+    ],
+)
+def test_label_maps_are_no_scans_and_have_a_reason_each(tmp_path, names, scans, masks):
+    touch(tmp_path, *names)
+    found = list_scans(tmp_path, PATTERN)
+    assert [scan.volume for scan in found.scans] == scans
+    assert {scan.volume: scan.mask.name for scan in found.scans if scan.mask} == masks
+    others = {name for name, _ in found.passed_over}
+    apart = set(names) - set(scans) - set(masks.values())
+    assert others == ({"task"} if "task" in others else apart)
+
+
+def test_a_parent_of_tasks_says_where_to_go(tmp_path):
+    made.decathlon(tmp_path / "task", subjects=1)
+    with pytest.raises(InputError, match="task: a task of its own: prepare that folder apart"):
+        list_scans(tmp_path, PATTERN)
+
+
+def test_brats_cases_of_one_frame_are_known_by_their_label_map_or_name(tmp_path):
+    names = [f"BraTS-GLI-00005-{time}-t1c.nii.gz" for time in ("100", "101")]
+    touch(tmp_path / "named", *names)
+    touch(tmp_path / "with_label_map", "a_flair.nii.gz", "a_SEG.nii.gz", "b_flair.nii.gz")
+    named, beside = (list_scans(tmp_path / name, PATTERN) for name in ("named", "with_label_map"))
+    assert (named.kind, beside.kind) == ("brats", "brats")
+    assert [(scan.subject, scan.frames) for scan in named.scans] == [("BraTS-GLI-00005", ("t1c",))] * 2
+    assert len({scan.volume for scan in named.scans}) == 2
+    assert [(scan.subject, scan.mask and scan.mask.name) for scan in beside.scans] == [
+        ("a", "a_SEG.nii.gz"), ("b", None),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("scans", "masks", "expected"),
+    [
+        (["run-1_T1w", "run-2_T1w"], ["run-1_desc-brain_mask", "run-2_desc-brain_mask"], [0, 1]),
+        (["run-1_T1w", "run-2_T1w"], ["desc-brain_mask", "run-2_desc-brain_mask"], [0, 1]),
+        (["run-1_T1w", "run-2_T1w"], ["desc-brain_mask"], [0, 0]),
+        (["run-2_T1w"], ["run-1_desc-brain_mask"], [None]),
+        (["T1w", "T2w"], ["T2w_brain_mask", "T2w_desc-brain_mask"], [None, 0]),
+        (["space-MNI_T1w"], ["desc-brain_mask", "space-MNI_desc-brain_mask", "acq-x_desc-brain_mask"], [1]),
+        (["acq-a_run-1_T1w", "FLAIR"], ["acq-a_desc-brain_mask"], [0, None]),
+    ],
+)
+def test_a_brain_mask_belongs_to_the_run_that_its_name_names(tmp_path, scans, masks, expected):
+    scans = [f"sub-1/ses-a/anat/sub-1_ses-a_{name}.nii" for name in scans]
+    masks = [f"derivatives/d/sub-1/ses-a/anat/sub-1_ses-a_{name}.nii" for name in masks]
+    touch(tmp_path, *scans, *masks)
+    found = list_scans(tmp_path, PATTERN)
+    brains = {scan.volume: scan.brain and scan.brain.relative_to(tmp_path).as_posix() for scan in found.scans}
+    assert brains == {
+        scan: None if number is None else masks[number] for scan, number in zip(scans, expected, strict=True)
+    }
+    assert {name for name, _ in found.passed_over} == set(masks) - set(brains.values())
+
+
+@pytest.mark.parametrize("content", ["[1, 2]", "{", "[" * 100_000])
+def test_a_damaged_description_stops_no_bids_folder(tmp_path, content):
+    touch(tmp_path, "sub-01/anat/sub-01_T1w.nii.gz")
+    (tmp_path / "dataset_description.json").write_text(content)
+    found = list_scans(tmp_path, PATTERN)
+    assert (found.kind, len(found.scans), found.facts) == ("bids", 1, {})
+    assert found.passed_over == [("dataset_description.json", "damaged, it holds no JSON object: not used")]
+
+
+def test_endings_that_are_read_or_named_and_tables_that_are_neither(tmp_path):
+    read, named = ["a.jpe", "b.jfif", "c.dib"], ["d.nii.bz2", "e.dcm.gz", "f.zst", "g.lz4", "h.tga", "i.avif"]
+    touch(tmp_path, *read, *named, "j.tsv.gz")
+    found = list_scans(tmp_path, PATTERN)
+    assert [scan.volume for scan in found.scans] == read
+    assert [name for name, _ in found.passed_over] == named
+
+
+def test_a_stray_array_does_not_hide_a_folder_of_pictures(tmp_path):
+    touch(tmp_path, "a.png", "b.png")
+    made.np.save(tmp_path / "embeddings.npy", made.np.ones((10, 4)))
+    found = list_scans(tmp_path, PATTERN)
+    assert (found.kind, len(found.scans)) == ("pictures", 2)
+    assert found.passed_over == [("embeddings.npy", "one of the arrays in a folder of pictures: prepare it apart")]
+    made.np.save(tmp_path / "volume.npy", made.np.ones((9, 9, 9)))
+    assert list_scans(tmp_path, PATTERN).kind == "arrays"
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("sub-01_T1w.nii.gz", {"subject": "01"}),
+        ("sub-01/sub-01_z-04.png", {"subject": "01", "position": "04"}),
+        ("train/sub-01_FLAIR_z-072_n-000003.png", {"subject": "01", "frame": "FLAIR", "position": "072"}),
+        ("sub-01_ses-2_T1w_z-3.png", {"subject": "01", "frame": "T1w", "position": "3"}),
+        ("sub-01_ses-2_z-3.png", {"subject": "01", "position": "3"}),
+        ("sub-01_T1w_z-1/sub-01_z-12.png", {"subject": "01", "position": "12"}),
+    ],
+)
+def test_the_default_pattern_reads_subject_frame_and_position(tmp_path, name, expected):
+    assert Listing(tmp_path, PATTERN).parts(tmp_path / name) == expected

@@ -49,7 +49,7 @@ def test_any_volume_gives_slices_of_the_size_asked_for_or_reasons(
         assert set(table["columns"]["position"]) <= set(range(count))
 
 
-def ball(shape, centre, radius, value=200):
+def ball(shape, centre, radius, value=300):
     grid = np.indices(shape).transpose(1, 2, 3, 0)
     return np.where(((grid - centre) ** 2).sum(axis=-1) < radius**2, value, 0).astype(np.int16)
 

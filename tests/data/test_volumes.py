@@ -2,6 +2,7 @@
 
 import gzip
 import itertools
+import warnings
 
 import nibabel
 import numpy as np
@@ -102,3 +103,13 @@ def test_endings_do_not_decide_what_a_file_is(tmp_path):
     (tmp_path / "SCAN.NII.GZ").write_bytes(gzip.compress((tmp_path / "scan.nii").read_bytes()))
     for name in ("plain.nii.gz", "SCAN.NII.GZ"):
         np.testing.assert_array_equal(read_volume(tmp_path / name).voxels[..., 0], made.landmarks())
+
+
+def test_numbers_too_large_for_their_type_warn_nobody(tmp_path):
+    steep = bytearray(made.as_stored(made.landmarks(), "RAS").to_bytes())
+    steep[112:120] = np.array([3e36, 0], np.float32).tobytes()  # scl_slope: 100 becomes 3e38, 200 infinite
+    (tmp_path / "steep.nii").write_bytes(steep)
+    np.save(tmp_path / "half.npy", np.array([[[1, 60000, np.inf]]], np.float16))
+    with warnings.catch_warnings(action="error"):
+        assert not read_volume(tmp_path / "steep.nii").voxels.any()
+        assert read_volume(tmp_path / "half.npy").voxels.ravel().tolist() == [1, 60000, 0]

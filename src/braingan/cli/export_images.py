@@ -31,10 +31,11 @@ def command(
 ) -> None:
     """Write every slice of a store as a picture, with a table and the source's terms."""
     from braingan.data.export import export_images
+    from braingan.data.sizes import counted
     from braingan.data.store import SPLITS, Store
 
     asked = {choice.value for choice in split or Split}
     splits = tuple(name for name in SPLITS if name in asked)
     wanted = tuple(name.strip() for name in frames.split(",")) if frames else ()
     count = export_images(Store.open(store), out, format.value, splits, wanted)
-    typer.echo(f"{out}: {count} slices as {format.value}; {out / 'slices.csv'} says what each is")
+    typer.echo(f"{out}: {counted(count, 'slices')} as {format.value}; {out / 'slices.csv'} says what each is")

@@ -37,8 +37,11 @@ def command(
 
 
 def _show(found: Mapping[str, Any]) -> None:
+    from braingan.data.sizes import counted
+
     store, each = found["store"], found["counts"]["slices_a_subject"]
-    typer.echo(f"{store['count']} slices of {store['subjects']} subjects, {store['side']}×{store['side']} pixels")
+    slices, subjects = counted(store["count"], "slices"), counted(store["subjects"], "subjects")
+    typer.echo(f"{slices} of {subjects}, {store['side']}×{store['side']} pixels")
     _table(found["counts"])
     typer.echo(f"Slices a subject: {each['lowest']:.0f} to {each['highest']:.0f}, median {each['median']:g}")
     for frame, splits in found["grey_levels"].items():

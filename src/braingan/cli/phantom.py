@@ -21,6 +21,7 @@ def command(
     """Make synthetic subjects with four MRI frames and label maps, in the layout of a Decathlon task."""
     from braingan.data.phantom.settings import PhantomSettings
     from braingan.data.phantom.write import phantom_store, write_phantoms
+    from braingan.data.sizes import counted
     from braingan.errors import InputError
     from braingan.executor import default_place
     from braingan.recipe import compose
@@ -28,7 +29,7 @@ def command(
     settings = PhantomSettings(seed=seed, lesions=lesions)
     if store:
         made = phantom_store(out, subjects, settings, compose(recipe, sets or []).data, on or default_place())
-        typer.echo(f"{out}: {len(made)} slices of {subjects} phantom subjects")
+        typer.echo(f"{out}: {counted(len(made), 'slices')} of {counted(subjects, 'phantom subjects')}")
         for note in made.description["notes"]:
             typer.echo(f"Note: {note}")
         typer.echo(f"next: braingan train --data {out} --out RUN")
@@ -36,4 +37,4 @@ def command(
         raise InputError("--recipe and --set say how slices are cut, so they need --store; or give them to prepare.")
     else:
         write_phantoms(out, subjects, settings, on or default_place())
-        typer.echo(f"{out}: {subjects} phantom subjects; next: braingan prepare {out} --out STORE")
+        typer.echo(f"{out}: {counted(subjects, 'phantom subjects')}; next: braingan prepare {out} --out STORE")

@@ -33,6 +33,7 @@ def command(
 ) -> None:
     """Prepare slices from scans: one orientation, one grey scale a volume, split by subject."""
     from braingan.data.prepare import prepare
+    from braingan.data.sizes import counted
     from braingan.errors import InputError
     from braingan.executor import default_place
     from braingan.recipe import compose
@@ -44,10 +45,12 @@ def command(
         assignments.append(f"data.frames={[name.strip() for name in frames.split(',')]}")
     store = prepare(source, out, compose(recipe, [*(sets or []), *assignments]).data, on or default_place(), key)
     description = store.description
-    typer.echo(f"{out}: {len(store)} slices of {description['subjects']} subjects, {store.side}×{store.side} pixels")
+    slices, subjects = counted(len(store), "slices"), counted(description["subjects"], "subjects")
+    left_out = counted(description["discarded"], "files or slices")
+    typer.echo(f"{out}: {slices} of {subjects}, {store.side}×{store.side} pixels")
     if description["discarded"]:
-        typer.echo(f"{description['discarded']} files or slices were left out: {store.folder.discarded} says why")
+        typer.echo(f"Left out: {left_out}; {store.folder.discarded} says why")
     for note in description["notes"]:
         typer.echo(f"Note: {note}")
     if strict and description["discarded"]:
-        raise InputError(f"--strict: {description['discarded']} files or slices were left out.")
+        raise InputError(f"--strict: left out: {left_out}; {store.folder.discarded} says why.")

@@ -4,7 +4,6 @@ Each volume becomes one part; when all are there, they are assembled in sorted o
 same bytes whatever the number of workers and however often the work was interrupted.
 """
 
-import errno
 import hashlib
 import shutil
 from collections import Counter
@@ -19,6 +18,7 @@ from jaxtyping import Shaped, UInt8
 
 from braingan.data.parts import part_path, read_slices, read_table, write_npz
 from braingan.data.settings import DataSettings
+from braingan.data.sizes import FULL, counted, full_disk
 from braingan.data.slices import chosen_positions
 from braingan.data.store import COLUMNS, FORMAT, SPLITS, Store
 from braingan.errors import InputError
@@ -58,6 +58,7 @@ def make_store(
     on: str,
     passed_over: list[tuple[str, str]],
     notes: list[str],
+    expected: int,
 ) -> Store:
     """Make a store, or finish one that was begun from the same source with the same settings.
 
@@ -69,6 +70,7 @@ def make_store(
         on: where to work, such as `local:2`.
         passed_over: files that are not read, each with the reason.
         notes: sentences that the store and every report repeat.
+        expected: about how many slices it will have, by which a full disk says what it needs.
 
     Raises:
         InputError: nothing usable was found, or the folder holds something else.
@@ -84,24 +86,19 @@ def make_store(
         run_jobs("prepare", "volumes", waiting, len(jobs), on)
         assemble(folder, parts, identity, passed_over, notes, settings)
     except OSError as error:
-        if error.errno != errno.ENOSPC:
+        if error.errno not in FULL:
             raise
-        raise InputError(_full_disk(folder, parts)) from error
+        raise full_disk(folder.root, _needed(folder, parts, expected * settings.size**2)) from error
     return Store.open(folder.root)
 
 
-def _full_disk(folder: StoreFolder, parts: list[Path]) -> str:
-    """Say how much room a store still needs: its parts and, made of them, itself."""
+def _needed(folder: StoreFolder, parts: list[Path], expected: int) -> int:
+    """Return how many bytes a store still needs: its parts and, made of them, itself."""
     sizes = [part.stat().st_size for part in parts if part.exists()]
-    if not sizes:
-        return f"The disk of {folder.root} is full: free some space, or choose another --out."
-    expected = sum(sizes) / len(sizes) * len(parts)
+    if sizes:
+        expected = sum(sizes) * len(parts) // len(sizes)
     written = sum(path.stat().st_size for path in folder.root.glob("*.npy"))
-    need = (expected - sum(sizes) + expected - written) / 2**20
-    return (
-        f"The disk of {folder.root} is full, about {max(need, 1):,.0f} MiB more are needed: free them and run the same "
-        "command again, which goes on from here, or choose another --out."
-    )
+    return expected - sum(sizes) + expected - written
 
 
 def run_jobs(task: str, unit: str, waiting: Sequence[Callable[[], None]], total: int, on: str) -> None:
@@ -249,7 +246,7 @@ def _split_notes(table: dict[str, Shaped[np.ndarray, " n"]]) -> list[str]:
     subjects = dict(zip(table["subject"].tolist(), table["split"].tolist(), strict=True))
     counts = Counter(subjects.values())
     return [
-        f"The {split} split has no subject ({len(subjects)} subjects in all): add subjects, or deal them "
+        f"The {split} split has no subject ({counted(len(subjects), 'subjects')} in all): add subjects, or deal them "
         "anew by another data.split_seed or other shares in data.split."
         for split in SPLITS
         if not counts[split]

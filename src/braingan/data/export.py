@@ -7,17 +7,20 @@ file stands for two slices. A name depends on the store alone, not on which slic
 """
 
 import hashlib
+import io
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from jaxtyping import Int
 from PIL import Image
 
+from braingan.data.sizes import FULL, full_disk
 from braingan.data.store import SPLITS, Store
 from braingan.errors import InputError
-from braingan.folders import is_empty, read_csv, read_json, replacing, write_bytes, write_csv, write_json
+from braingan.folders import is_empty, read_csv, read_json, write_bytes, write_csv, write_json
 from braingan.progress import progress
 
 Format = Literal["png", "jpg"]
@@ -41,17 +44,33 @@ def export_images(
         frames: only these, whatever their case; empty for all.
 
     Raises:
-        InputError: `out` holds something else, no slice is asked for, or the store's table is damaged.
+        InputError: `out` holds something else or lies in the store, no slice is asked for, the store's table is
+            damaged, or the disk is full.
     """
+    if out.resolve().is_relative_to(store.folder.root.resolve()):
+        raise InputError(f"--out {out} lies within the store: choose a folder outside it.")
     chosen = np.sort(np.concatenate([store.select(split, frames) for split in splits]))
     if not len(chosen):
         raise InputError(f"{store.folder.root} has no such slice in {' and '.join(splits)}: ask for another split.")
     rows = read_csv(store.folder.table)
     if len(rows) != len(store):
         raise InputError(f"{store.folder.table} is missing or damaged: prepare the store again.")
-    _claim(store, out, {"format": kind, "splits": list(splits), "frames": list(frames)})
     names = file_names(store)
     files = [f"{names[number]}.{kind}" for number in chosen]
+    try:
+        _claim(store, out, {"format": kind, "splits": list(splits), "frames": list(frames)})
+        _write(store, out, kind, chosen, files)
+        header, numbered = ("file", *rows[0]), zip(files, chosen, strict=True)
+        write_csv(out / "slices.csv", header, ((file, *rows[number].values()) for file, number in numbered))
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        raise full_disk(out, _needed(store, out, files)) from error
+    return len(chosen)
+
+
+def _write(store: Store, out: Path, kind: Format, chosen: Int[np.ndarray, " n"], files: list[str]) -> None:
+    """Write the pictures that are not there yet."""
     for left in out.glob("*/.*.tmp"):  # of a killed process
         left.unlink()
     waiting = [k for k, file in enumerate(files) if not (out / file).exists()]
@@ -59,12 +78,16 @@ def export_images(
         for start in range(0, len(waiting), AT_ONCE):
             part = waiting[start : start + AT_ONCE]
             for k, image in zip(part, store.images(chosen[part]), strict=True):
-                with replacing(out / files[k]) as path:
-                    Image.fromarray(image).save(path, **_options(kind))
+                content = io.BytesIO()  # Pillow's own way of writing does not say that a disk is full
+                Image.fromarray(image).save(content, **_options(kind))
+                write_bytes(out / files[k], content.getvalue())
             advance(len(part))
-    header = ("file", *rows[0])
-    write_csv(out / "slices.csv", header, ((file, *rows[n].values()) for file, n in zip(files, chosen, strict=True)))
-    return len(chosen)
+
+
+def _needed(store: Store, out: Path, files: list[str]) -> int:
+    """Return about how many bytes the pictures that are not there yet need: as those there, or a byte a pixel."""
+    sizes = [path.stat().st_size for path in (out / file for file in files) if path.exists()]
+    return (sum(sizes) // len(sizes) if sizes else store.side**2) * (len(files) - len(sizes))
 
 
 def file_names(store: Store) -> list[str]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import groupby
 
 from braingan.data.settings import DataSettings
-from braingan.data.sources.listing import Collection
+from braingan.data.sources.listing import NAMES_KEPT, Collection
 from braingan.data.store import SPLITS
 from braingan.errors import InputError
 
@@ -62,7 +62,8 @@ def with_pseudonyms(collection: Collection) -> tuple[Collection, list[tuple[str,
     for number, (name, reason) in enumerate(collection.passed_over, 1):
         key.append((f"file-{number}", name))
         passed_over.append((f"file-{number}", reason))
-    return replace(collection, scans=scans, passed_over=passed_over), key
+    notes = [note for note in collection.notes if note != NAMES_KEPT]
+    return replace(collection, scans=scans, passed_over=passed_over, notes=notes), key
 
 
 def _numbered(kind: str, names: Iterable[str]) -> dict[str, str]:

@@ -83,12 +83,15 @@ def _spread(values: Shaped[np.ndarray, " n"]) -> dict[str, float]:
 
 
 def left_out(reasons: Iterable[str]) -> Counter[str]:
-    """Count reasons by kind: what a reason says of one file alone, such as a number, is taken out."""
+    """Count reasons by kind: what a reason says of one file alone, such as a number, is taken out.
+
+    Digits within a word, as in `3-D` or `complex64`, and within a setting, as in `60:100/155`, stay.
+    """
 
     def kind(reason: str) -> str:
         if reason.startswith("the same slice as"):
             return "the same slice as another"
-        return re.sub(r"\d+(\.\d+)?", "…", reason.partition(":")[0])
+        return re.sub(r"(?<![\w|:/-])\d+([.,]\d+)*(?![\w:/-])", "…", reason.partition(": ")[0])
 
     return Counter(kind(reason) for reason in reasons)
 

@@ -1,6 +1,8 @@
 """A picture file becomes one channel of numbers, or a named reason why not."""
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +33,7 @@ def read_picture(path: Path, limit: int = 2**33) -> Shaped[np.ndarray, "height w
     try:
         if not path.stat().st_size:
             raise UnreadableError("the file is empty")
-        with warnings.catch_warnings(action="ignore"), Image.open(path) as picture:  # what matters is raised below
+        with warnings.catch_warnings(action="ignore"), _any_size(), Image.open(path) as picture:
             return _one_channel(picture, limit)
     except UnreadableError:
         raise
@@ -39,13 +41,23 @@ def read_picture(path: Path, limit: int = 2**33) -> Shaped[np.ndarray, "height w
         raise UnreadableError(f"not a readable picture: {_without(str(error), path)}") from error
 
 
+@contextmanager
+def _any_size() -> Iterator[None]:
+    """Lift Pillow's own limit to a picture's pixels while one is read: `_one_channel` looks at the caller's first."""
+    before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
+
+
 def _one_channel(picture: Image.Image, limit: int) -> Shaped[np.ndarray, "height width"]:
     width, height = picture.size
     if width * height * BYTES_A_PIXEL > limit:
         raise UnreadableError(f"its header claims {width}×{height} pixels, more than data.max_gib allows")
     pages = getattr(picture, "n_frames", 1)
-    if picture.format == "TIFF" and pages > 1:
-        raise UnreadableError(f"has {pages} pages; store each slice as a picture of its own")
+    if picture.format in ("TIFF", "PNG") and pages > 1:
+        raise UnreadableError(f"has {pages} pages or moments; store each slice as a picture of its own")
     if picture.mode.startswith("I") or picture.mode == "F":
         return finite(np.asarray(picture))
     if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:

@@ -16,7 +16,7 @@ from braingan.data.identity import deal, with_pseudonyms
 from braingan.data.parts import Part, leaving_out, part_path
 from braingan.data.pictures import read_picture
 from braingan.data.settings import DataSettings
-from braingan.data.slices import Square, above_black, grey_scale, resample, to_grey
+from braingan.data.slices import Square, above_black, chosen_positions, grey_scale, resample, to_grey
 from braingan.data.sources import Collection, Scan, list_scans
 from braingan.data.sources.listing import ARRAY_ENDINGS, PICTURE_ENDINGS
 from braingan.data.steps import add_volume, check_installed, finish_part, known_of
@@ -24,6 +24,9 @@ from braingan.data.store import Store
 from braingan.data.volumes import UnreadableError, Volume, dimensions, other_of_pair, read_shape, read_volume
 from braingan.errors import InputError
 from braingan.folders import StoreFolder, read_csv, write_csv
+
+NEARLY = 0.01
+"""Labels that were scaled or resampled are whole numbers but for so much."""
 
 
 def prepare(source: Path, out: Path, settings: DataSettings, on: str, key: Path | None = None) -> Store:
@@ -53,9 +56,15 @@ def prepare(source: Path, out: Path, settings: DataSettings, on: str, key: Path 
         raise InputError(f"--key {key}: names are kept here, so there is no key; set data.names to pseudonyms.")
     volumes = {volume: list(scans) for volume, scans in groupby(collection.scans, key=lambda scan: scan.volume)}
     jobs = {volume: partial(make_part, scans, settings, source, folder) for volume, scans in volumes.items()}
-    return make_store(
-        folder, {"source": facts, "listing": listing}, jobs, settings, on, collection.passed_over, collection.notes
-    )
+    made_from, expected = {"source": facts, "listing": listing}, _expected(collection.scans, settings)
+    return make_store(folder, made_from, jobs, settings, on, collection.passed_over, collection.notes, expected)
+
+
+def _expected(scans: list[Scan], settings: DataSettings) -> int:
+    """About how many slices scans give, before one is read: volumes as if they had 155, and the frames they name."""
+    each = len(chosen_positions(settings.slices, 155))
+    volumes = [scan for scan in scans if not scan.path.name.lower().endswith(PICTURE_ENDINGS)]
+    return len(scans) - len(volumes) + each * sum(len(scan.frames) or 1 for scan in volumes)
 
 
 def make_part(scans: list[Scan], settings: DataSettings, source: Path, folder: StoreFolder) -> None:
@@ -116,7 +125,11 @@ def _read_beside(
         if not found.lies_as(volume):
             raise UnreadableError("not used: by its affine matrix it lies elsewhere, or is turned, against the volume")
         values = found.voxels[..., 0]
-        values = np.rint(values) if values.dtype.kind == "f" else values
+        if values.dtype.kind == "f":
+            whole = np.rint(values)
+            if what == "label map" and np.abs(values - whole).max() > NEARLY:
+                raise UnreadableError("not used: it holds no whole numbers")
+            values = whole
         if values.dtype != np.uint8 and (values.min() < 0 or values.max() > 255):
             raise UnreadableError("not used: its labels are no numbers from 0 to 255")
         return np.asarray(values, np.uint8)

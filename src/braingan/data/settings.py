@@ -40,7 +40,7 @@ class DataSettings(Settings):
     """Percentiles of a volume's foreground that set its grey scale."""
     min_brain: Annotated[float, Field(ge=0, lt=1)] = 0.02
     """Slices with a smaller share of tissue are left out."""
-    pattern: str = r"sub-(?P<subject>[A-Za-z0-9]+)(?:.*_z-(?P<position>\d+))?"
+    pattern: str = r"sub-(?P<subject>[A-Za-z0-9]+)(?:.*?(?:_(?P<frame>[A-Za-z0-9]+))?_z-(?P<position>\d+)(?!.*_z-))?"
     """Finds subject, and optionally position, frame and label, in a file's path (a regular expression)."""
     names: Literal["auto", "kept", "pseudonyms"] = "auto"
     """Whether subjects, volumes and labels are called as the source calls them; `auto`: pseudonyms for DICOM only."""

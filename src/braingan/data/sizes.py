@@ -1,5 +1,7 @@
-"""Sizes of large files: in words, as progress, and whether they fit on the disk. MB and GB are 10⁶ and 10⁹ bytes."""
+"""Sizes and counts in words, as progress, and whether files fit on the disk. MB and GB are 10⁶ and 10⁹ bytes."""
 
+import errno
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,11 +12,18 @@ from braingan.progress import progress
 
 MEGABYTE = 10**6
 GIGABYTE = 10**9
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""What the system says where a disk, or one's share of it, is full."""
 
 
 def in_words(size: int) -> str:
     """Return a size in bytes as people say it, such as `7.6 GB`."""
     return f"{size / GIGABYTE:.1f} GB" if size >= GIGABYTE else f"{size / MEGABYTE:.3g} MB"
+
+
+def counted(count: int, things: str) -> str:
+    """Return a count as people say it: `2 files or slices`, `1 file or slice`."""
+    return f"{count} {things}" if count != 1 else "1 " + re.sub(r"s\b", "", things)
 
 
 def check_room(folder: Path, needed: int, purpose: str) -> None:
@@ -29,6 +38,14 @@ def check_room(folder: Path, needed: int, purpose: str) -> None:
             f"{folder} has {in_words(free)} free, but {purpose} needs {in_words(needed)}: make room there and run the "
             "same command again, or choose another --out."
         )
+
+
+def full_disk(folder: Path, needed: int) -> InputError:
+    """Say that a disk is full, and about how many bytes more what was begun needs."""
+    return InputError(
+        f"The disk of {folder} is full, about {max(needed / 2**20, 1):,.0f} MiB more are needed: free them and run the "
+        "same command again, which goes on from here, or choose another --out."
+    )
 
 
 @contextmanager

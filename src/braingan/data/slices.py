@@ -19,6 +19,7 @@ MOST_LEVELS = 2**18
 FAR = 16
 """A background so many times further from the tissue than that spreads is a mark, such as -32768, and no intensity."""
 BLOCK = 16
+MOST_LABELS = 10
 
 
 def cut(voxels: Shaped[np.ndarray, "x y z"], axis: str) -> Shaped[np.ndarray, "n rows columns"]:
@@ -82,6 +83,8 @@ class GreyScale:
     white: float
     foreground: float
     """Grey level 0..255 above which a pixel counts as tissue."""
+    few: bool = False
+    """Whether there are only a few whole numbers from 0 to 255, as in a label map."""
 
 
 def grey_scale(voxels: Shaped[np.ndarray, "x y z"], percentiles: tuple[float, float]) -> GreyScale | None:
@@ -113,7 +116,11 @@ def grey_scale(voxels: Shaped[np.ndarray, "x y z"], percentiles: tuple[float, fl
         return None
     # Tissue below the background is tissue too; there only the background itself is mapped to 0.
     threshold = 0.5 if black != background else average / (high - black) * 255
-    return GreyScale(background, black, high, threshold)
+    return GreyScale(background, black, high, threshold, _few(values))
+
+
+def _few(values: Float[np.ndarray, " k"]) -> bool:
+    return len(values) <= MOST_LABELS and bool(((values % 1 == 0) & (values >= 0) & (values <= 255)).all())
 
 
 def _histogram(sample: Shaped[np.ndarray, " n"]) -> tuple[Float[np.ndarray, " k"], Int[np.ndarray, " k"]]:

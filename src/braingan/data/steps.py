@@ -133,6 +133,9 @@ def add_volume(
         if scale is None:
             part.discarded.append((title, "", "all its voxels have the same value"))
             continue
+        if scale.few:
+            part.discarded.append((title, "", "looks like a label map: few values, all whole numbers from 0 to 255"))
+            continue
         cut_here = view.cut or _decide_cut(voxels, scale, placed, settings)
         view = replace(view, cut=cut_here)
         _add_frame(part, known_of(scan, frame), title, voxels, scale, placed.spacing, cut_here, settings)

@@ -164,7 +164,9 @@ def _reasons() -> Iterator[None]:
     except EOFError as error:
         raise UnreadableError("the file ends early: copy or download it again") from error
     except DAMAGED_GZIP as error:
-        raise UnreadableError(f"damaged gzip file: {error}") from error
+        after = "Not a gzipped file" in str(error)  # what it begins with was looked at
+        reason = "other bytes after its end" if after else str(error)
+        raise UnreadableError(f"damaged gzip file: {reason}") from error
     except OSError as error:
         raise UnreadableError(f"cannot be read: {error.strerror or error}") from error
     except MemoryError as error:
@@ -183,11 +185,7 @@ def _is_gzip(path: Path) -> bool:
 def _read_nifti(path: Path, limit: int) -> tuple[nibabel.Nifti1Header, Shaped[np.ndarray, "x y z frames"]]:
     with open_gzip(path) if _is_gzip(path) else path.open("rb") as stream:
         header = _read_header(stream)
-        shape, kind = header.get_data_shape(), header.get_data_dtype()
-        while len(shape) > 3 and shape[-1] == 1:
-            shape = shape[:-1]
-        if kind.kind not in "iuf":
-            raise UnreadableError(f"expected one number a voxel, found {_colour_or_complex(kind)}")
+        shape, kind = _shape_and_kind(header)
         if len(shape) not in (3, 4) or min(shape) < 1:
             raise UnreadableError(f"expected 3-D or 4-D voxels, found {len(shape)}-D of shape {shape}")
         size = math.prod(shape) * kind.itemsize
@@ -204,10 +202,26 @@ def _read_nifti(path: Path, limit: int) -> tuple[nibabel.Nifti1Header, Shaped[np
             _fill(voxels, stream, begin - HEADER_BYTES[type(header)], limit)
     slope, intercept = header.get_slope_inter()
     if slope is not None and (slope, intercept) != (1, 0):
-        voxels = voxels.astype(np.float32)
-        voxels *= np.float32(slope)
-        voxels += np.float32(intercept)
+        with np.errstate(over="ignore", invalid="ignore"):  # what becomes infinite is no intensity: see `finite`
+            voxels = voxels.astype(np.float32)
+            voxels *= np.float32(slope)
+            voxels += np.float32(intercept)
     return header, voxels.reshape(shape if len(shape) == 4 else (*shape, 1), order="F")
+
+
+def _shape_and_kind(header: nibabel.Nifti1Header) -> tuple[tuple[int, ...], np.dtype[np.generic]]:
+    """Return which voxels a header claims, without last dimensions of 1 beyond three."""
+    count, code = int(header["dim"][0]), int(header["datatype"])
+    if not 1 <= count <= 7:
+        raise UnreadableError("its header is damaged: it claims more dimensions than 7, or none")
+    if code not in nibabel.nifti1.data_type_codes.value_set():
+        raise UnreadableError(f"its header is damaged: {code} stands for no type of voxels")
+    shape, kind = header.get_data_shape(), header.get_data_dtype()
+    if kind.kind not in "iuf":
+        raise UnreadableError(f"expected one number a voxel, found {_colour_or_complex(kind, code)}")
+    while len(shape) > 3 and shape[-1] == 1:
+        shape = shape[:-1]
+    return shape, kind
 
 
 def _read_header(stream: BufferedIOBase) -> nibabel.Nifti1Header:
@@ -249,13 +263,22 @@ def _check_limit(size: int, limit: int) -> None:
         )
 
 
-def _colour_or_complex(kind: np.dtype[np.generic]) -> str:
+def _colour_or_complex(kind: np.dtype[np.generic], code: int) -> str:
+    if kind.kind == "V" and not kind.names:
+        return "voxels of one bit" if code == 1 else "voxels of unknown type"
     return "colours (RGB)" if kind.names else f"{kind} numbers"
 
 
 def finite(values: Shaped[np.ndarray, "..."]) -> Shaped[np.ndarray, "..."]:
-    """Some tools write NaN or the lowest number outside the brain: these, and infinities, count as 0."""
+    """Some tools write NaN or the lowest number outside the brain: these, and infinities, count as 0.
+
+    Raises:
+        UnreadableError: there is nothing else.
+    """
     if values.dtype.kind != "f":
         return values
-    with np.errstate(invalid="ignore"):
-        return np.where(np.abs(values) < LARGEST, values, 0).astype(np.float32)
+    with np.errstate(invalid="ignore", over="ignore"):  # float16 knows no number as large as `LARGEST`
+        usable = np.abs(values) < LARGEST
+        if not usable.any():
+            raise UnreadableError(f"holds no finite values: all are NaN, infinite or beyond {LARGEST:.0e}")
+        return np.where(usable, values, 0).astype(np.float32)

@@ -16,6 +16,7 @@ from braingan.data.parts import Part, leaving_out, part_path
 from braingan.data.phantom.settings import PhantomSettings
 from braingan.data.phantom.subject import FRAMES, make_phantom
 from braingan.data.settings import DataSettings
+from braingan.data.slices import chosen_positions
 from braingan.data.sources import Scan
 from braingan.data.steps import add_volume, check_installed, finish_part
 from braingan.data.store import Store
@@ -103,7 +104,8 @@ def phantom_store(out: Path, subjects: int, settings: PhantomSettings, data: Dat
     facts = {"name": "phantoms", "kind": "phantom", "subjects": subjects, **settings.model_dump(mode="json")}
     facts |= {"reference": REFERENCE, "licence": TEMPLATE_TERMS, "device": device}
     source = {"source": facts, "listing": f"version {VERSION}"}
-    return make_store(folder, source, jobs, data, on, [], [NOTE])
+    expected = subjects * len(data.frames or FRAMES) * len(chosen_positions(data.slices, 155))
+    return make_store(folder, source, jobs, data, on, [], [NOTE], expected)
 
 
 def _name(number: int) -> str:

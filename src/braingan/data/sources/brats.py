@@ -11,7 +11,7 @@ TIME_POINT = re.compile(r"(BraTS-\w+-\d+)-\d+$", re.IGNORECASE)
 
 
 def brats(listing: Listing) -> Collection | None:
-    """Read the cases of which at least one has several frames.
+    """Read the cases, where one at least has several frames, a label map beside its frame, or a name of BraTS.
 
     The subject is the pattern's, else the case, time points of one patient (`BraTS-GLI-00005-101`) together.
     """
@@ -25,7 +25,7 @@ def brats(listing: Listing) -> Collection | None:
             cases.setdefault(case, {})[frame] = path
         else:
             passed_over.append((listing.name(path), "not a frame or label map of a BraTS case by its name"))
-    if not any(len(frames.keys() - {"seg"}) > 1 for frames in cases.values()):
+    if not any(_is_case(case, set(frames)) for case, frames in cases.items()):
         return None
     scans, unnamed = [], 0
     for case, frames in cases.items():
@@ -34,7 +34,16 @@ def brats(listing: Listing) -> Collection | None:
             passed_over.append((listing.name(mask), "a label map of a case without frames"))
         for frame, path in frames.items():
             named = listing.parts(path)
-            unnamed += "subject" not in named and not Path(case).name.lower().startswith("brats")
+            unnamed += "subject" not in named and not _named_brats(case)
             subject = named.get("subject", TIME_POINT.sub(r"\1", Path(case).name))
             scans.append(Scan(subject, case, path, (frame,), mask=mask))
     return Collection("brats", scans, passed_over, notes=leak_note(unnamed, len(scans)))
+
+
+def _is_case(case: str, files: set[str]) -> bool:
+    frames = files - {"seg"}
+    return len(frames) > 1 or (len(frames) == 1 and ("seg" in files or _named_brats(case)))
+
+
+def _named_brats(case: str) -> bool:
+    return Path(case).name.lower().startswith("brats")

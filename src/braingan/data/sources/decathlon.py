@@ -29,7 +29,7 @@ def decathlon(listing: Listing) -> Collection | None:
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(
             f"{description} is not a Decathlon description ({type(error).__name__}: {error}); "
-            "it needs the keys `modality` and `training`."
+            "it needs the keys `modality` and `training`. Without it, volumes are known by their names."
         ) from error
     if len({name.lower() for name in frames}) < len(frames):
         raise InputError(f"{description} names a frame twice ({', '.join(frames)}): give each a name of its own.")

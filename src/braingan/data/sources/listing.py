@@ -16,16 +16,28 @@ from braingan.errors import InputError
 from braingan.folders import StoreFolder
 
 VOLUME_ENDINGS = (".nii", ".nii.gz", ".hdr")
-PICTURE_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff")
+PICTURE_ENDINGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".dib", ".tif", ".tiff")
 ARRAY_ENDINGS = (".npy",)
 DICOM_ENDINGS = (".dcm", ".ima", ".dicom")
 UNREAD_ENDINGS = (
-    ".mgz", ".mgh", ".nrrd", ".nhdr", ".mha", ".mhd", ".mnc", ".par", ".rec", ".head", ".brik", ".img.gz", ".hdr.gz",
-    ".npz", ".mat", ".h5", ".gif", ".webp", ".jp2", ".heic", ".zip", ".tar", ".tar.gz", ".tgz", ".7z", ".rar",
+    ".mgz", ".mgh", ".nrrd", ".nhdr", ".mha", ".mhd", ".mnc", ".par", ".rec", ".head", ".brik", ".npz", ".mat",
+    ".h5", ".gif", ".webp", ".jp2", ".heic", ".avif", ".tga", ".pbm", ".pgm", ".ppm", ".pnm", ".zip", ".tar", ".tgz",
+    ".7z", ".rar", ".gz", ".bz2", ".xz", ".zst", ".lz4",
 )  # fmt: skip
+TABLE_ENDINGS = (".tsv.gz", ".csv.gz", ".txt.gz", ".json.gz")
 OTHER_ENDING = re.compile(r"\.[a-z][a-z0-9_]*$")
-BRAIN_MASK = re.compile(r"(?P<scan>.+?)_(brainmask|(desc-)?brain_mask)", re.IGNORECASE)
-LABEL_MAP = re.compile(r"(?P<scan>.+?)_(seg|dseg|labels?|(label-|desc-)?(lesion_)?mask)", re.IGNORECASE)
+BRAIN_MASK = re.compile(r"((?P<scan>.+?)[-_. ])?(brainmask|(desc-)?brain[-_]mask)", re.IGNORECASE)
+LABEL_MAP = re.compile(
+    r"((?P<scan>.+?)[-_. ])?(labels?|(d?seg|probseg|segmentation|(label-|desc-)?(lesion_)?mask)([-_]?\d+)?)",
+    re.IGNORECASE,
+)
+"""A file's name without its ending; `scan` is absent where the name is such a word alone, as `mask`."""
+OF_LABEL_MAPS = re.compile(
+    r"(.+[-_ ])?(labels?|segs?|segmentations?|masks?)([-_ ]?(tr|ts|train|training|val|validation|test|testing))?",
+    re.IGNORECASE,
+)
+"""A folder's name; `labelsTr` and `labelsTs` in the layouts of the Decathlon and of nnU-Net."""
+NAMES_KEPT = "Subjects are called as their files are: where these are patients' names, set data.names to pseudonyms."
 
 
 @dataclass(frozen=True)
@@ -98,6 +110,10 @@ class Listing:
             raise InputError(f"data.pattern: the position of {path.name} is `{found['position']}`, no slice number.")
         return found
 
+    def of_label_maps(self, path: Path) -> bool:
+        """Whether a file lies in a folder of label maps, by the name of any folder between it and the root."""
+        return any(OF_LABEL_MAPS.fullmatch(name) for name in path.relative_to(self.root).parts[:-1])
+
     def others(self, *taken: str) -> Iterator[tuple[str, str]]:
         """Yield the files of the kinds that a source does not take, with a reason."""
         for kind in ("volumes", "pictures", "arrays", "dicom"):
@@ -113,7 +129,8 @@ def list_files(root: Path, pattern: str) -> Listing:
     """List what lies below a folder, links followed once.
 
     Hidden folders hold no scans of their own (`.git/annex` holds those that visible links lead to), and stores, whole
-    or half made, no scans at all.
+    or half made, no scans at all. Those of a task further below cannot be told from its label maps without its
+    description, so it is passed over.
     """
     listing = Listing(root, pattern)
     visited = set()
@@ -131,6 +148,10 @@ def list_files(root: Path, pattern: str) -> Listing:
             folders.clear()
             continue
         visited.add(here)
+        if Path(folder) != root and "dataset.json" in names and "imagesTr" in folders:
+            listing.passed_over.append((listing.name(Path(folder)), "a task of its own: prepare that folder apart"))
+            folders.clear()
+            continue
         for name in sorted(names):
             if not name.startswith("."):
                 _sort_in(listing, Path(folder) / name)
@@ -147,7 +168,7 @@ def _sort_in(listing: Listing, path: Path) -> None:
     name, shown = path.name.lower(), listing.name(path)
     kinds = {VOLUME_ENDINGS: listing.volumes, PICTURE_ENDINGS: listing.pictures, ARRAY_ENDINGS: listing.arrays}
     kind = next((files for endings, files in kinds.items() if name.endswith(endings)), None)
-    if name.endswith(UNREAD_ENDINGS):
+    if kind is None and name.endswith(UNREAD_ENDINGS) and not name.endswith(TABLE_ENDINGS):
         reason = "a format that is not read: convert it to NIfTI, or unpack it"
     elif kind is not None or name.endswith((".img", *DICOM_ENDINGS)):
         reason = _unusable(path, shown)
@@ -181,13 +202,13 @@ def _unusable(path: Path, shown: str) -> str:
 
 
 def leak_note(unnamed: int, files: int) -> list[str]:
-    """The note for a collection some of whose files name no subject."""
+    """The notes for a collection some of whose files name no subject."""
     if not unnamed:
         return []
     return [
         f"{unnamed} of {files} files name no subject, so each counts as a subject of its own: if one person has "
-        "several, the split leaks. Name the subject by data.pattern. Subjects are called as their files are: where "
-        "these are patients' names, set data.names to pseudonyms."
+        "several, the split leaks. Name the subject by data.pattern.",
+        NAMES_KEPT,
     ]
 
 

@@ -11,22 +11,18 @@ def pictures(listing: Listing) -> Collection | None:
     """Read all pictures, subfolders included; where no subject is named, the folder is the label."""
     if not listing.pictures:
         return None
-    beside = {path.parent / stem(path) for path in listing.pictures}
-    taken, passed_over = [], list(listing.others("pictures"))
-    for path in listing.pictures:
-        labels = LABEL_MAP.fullmatch(stem(path))
-        if labels and path.parent / labels["scan"] in beside:
-            passed_over.append((listing.name(path), "by its name the label map of another picture: not read"))
-        else:
-            taken.append(path)
-    return _one_by_one(listing, "pictures", taken, passed_over)
+    return _one_by_one(listing, "pictures", listing.pictures)
 
 
 def arrays(listing: Listing) -> Collection | None:
-    """Read all arrays; they state neither orientation nor millimetres, which the store says."""
-    if not listing.arrays:
+    """Read all arrays; they state neither orientation nor millimetres, which the store says.
+
+    A few flat ones among more pictures, such as tables of numbers, make no folder of arrays.
+    """
+    few = len(listing.arrays) < len(listing.pictures)
+    if not listing.arrays or (few and all(dimensions(path) < 3 for path in listing.arrays)):
         return None
-    collection = _one_by_one(listing, "arrays", listing.arrays, list(listing.others("arrays")))
+    collection = _one_by_one(listing, "arrays", listing.arrays)
     collection.notes.append(
         "Arrays state no orientation: volumes are taken as [x, y, z] growing towards the patient's right, anterior and "
         "superior, with voxels of 1 mm."
@@ -34,9 +30,17 @@ def arrays(listing: Listing) -> Collection | None:
     return collection
 
 
-def _one_by_one(listing: Listing, kind: str, files: Sequence[Path], passed_over: list[tuple[str, str]]) -> Collection:
-    scans, unnamed = [], 0
+def _one_by_one(listing: Listing, kind: str, files: Sequence[Path]) -> Collection:
+    passed_over = list(listing.others(kind))
+    scans, unnamed, beside = [], 0, {path.parent / stem(path) for path in files}
     for path in files:
+        labels = LABEL_MAP.fullmatch(stem(path))
+        if labels and labels["scan"] and path.parent / labels["scan"] in beside:
+            passed_over.append((listing.name(path), f"by its name the label map of another of the {kind}: not read"))
+            continue
+        if listing.of_label_maps(path):
+            passed_over.append((listing.name(path), "a label map by its folder's name: not read"))
+            continue
         named, name = listing.parts(path), listing.name(path)
         unnamed += "subject" not in named
         folder = listing.name(path.parent) if "subject" not in named and path.parent != listing.root else ""
@@ -45,4 +49,4 @@ def _one_by_one(listing: Listing, kind: str, files: Sequence[Path], passed_over:
         position = int(named["position"]) if "position" in named else None
         volume = named.get("subject", name) if kind == "pictures" or dimensions(path) < 3 else name
         scans.append(Scan(subject, volume, path, frame, named.get("label", folder), position=position))
-    return Collection(kind, scans, passed_over, notes=leak_note(unnamed, len(files)))
+    return Collection(kind, scans, passed_over, notes=leak_note(unnamed, len(scans)))
