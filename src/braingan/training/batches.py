@@ -16,10 +16,12 @@ from braingan.randomness import draws
 
 
 class Batches:
-    """Batches of a store's slices."""
+    """Batches of a store's slices; `share` is what of each this process loads."""
 
-    def __init__(self, store: Store, indices: Int[np.ndarray, " n"], batch_size: int, seed: int) -> None:
-        self.store, self.indices, self.batch_size, self.seed = store, indices, batch_size, seed
+    def __init__(
+        self, store: Store, indices: Int[np.ndarray, " n"], batch_size: int, seed: int, share: slice = slice(None)
+    ) -> None:
+        self.store, self.indices, self.batch_size, self.seed, self.share = store, indices, batch_size, seed, share
         self._epoch = lru_cache(maxsize=2)(self._shuffled)
 
     def _shuffled(self, epoch: int) -> Int[np.ndarray, " n"]:
@@ -32,6 +34,6 @@ class Batches:
         return np.concatenate([self._epoch(int(epoch))[within[epochs == epoch]] for epoch in np.unique(epochs)])
 
     def load(self, step: int, device: torch.device) -> Float[Tensor, "batch 1 side side"]:
-        """Read a step's slices, in -1..1."""
-        images = to_model_range(self.store.images(self.numbers(step)))
+        """Read this process's share of a step's slices, in -1..1."""
+        images = to_model_range(self.store.images(self.numbers(step)[self.share]))
         return torch.from_numpy(images[:, None]).to(device)

@@ -12,6 +12,7 @@ from braingan.training.batches import Batches
 from braingan.training.checkpoint import stoppable
 from braingan.training.devices import Device
 from braingan.training.objectives import OBJECTIVES
+from braingan.training.parallel import ALONE, Ranks
 from braingan.training.record import Record
 from braingan.training.run import check_run
 from braingan.training.settings import TrainingSettings
@@ -25,6 +26,7 @@ def train(
     model: Architecture,
     settings: TrainingSettings,
     config: dict[str, Any],
+    ranks: Ranks = ALONE,
 ) -> bool:
     """Train, or go on training, until the length is reached.
 
@@ -35,32 +37,40 @@ def train(
         model: what to train.
         settings: how and how long.
         config: the run's record, its identity included; written once nothing more can be refused.
+        ranks: the processes that train together; each calls this, one of them writes.
 
     Returns:
         whether the length was reached; False if someone asked to stop before (the state is saved).
 
     Raises:
-        InputError: the store has no training slices, the folder is another training's, or the training diverged.
+        InputError: the store has no training slices, the folder is another training's, the batch cannot be
+            shared out equally, or the training diverged.
     """
     check_run(folder, config)
-    device = Device.choose(settings.precision, settings.threads)
+    device = Device.choose(settings.precision, settings.threads, ranks)
     indices = store.select("train", frames, settings.samples, settings.seed)
     if not len(indices):
         raise InputError(f"{store.folder.root} has no training slices (of these frames): see its store.json.")
-    batches = Batches(store, indices, settings.batch_size, settings.seed)
+    share = ranks.share(settings.batch_size)
+    batches = Batches(store, indices, settings.batch_size, settings.seed, share)
     objective = OBJECTIVES[settings.objective]
     state = initial_state(model, settings, store.side, device)
-    record = Record(folder, model, settings, device, state, len(indices))
-    record.go_on(config)
-    with stoppable() as request, progress("train", *record.extent()) as advance:
-        while not record.finished and not request.asked:
+    ranks.synchronise(state.networks)
+    record = Record(folder, model, settings, device, state, len(indices), ranks.writes)
+    with ranks.writer_first():
+        record.go_on(config)
+    ranks.insist_same(config["identity"], state.step)
+    began = state.step
+    with stoppable() as request, progress("train", *record.extent(), shown=ranks.writes) as advance:
+        while not record.complete and not ranks.any(record.late or request.asked, state.step - began):
             real = batches.load(state.step, device.device)
-            z = latent_batch(settings.seed, "training latents", state.step, len(real), model.latent_size)
-            scalars = objective.gradients(state.networks, real, z.to(device.device), device.autocast)
-            for optimizer in state.optimizers.values():
+            z = latent_batch(settings.seed, "training latents", state.step, settings.batch_size, model.latent_size)
+            scalars = objective.gradients(state.networks, real, z[share].to(device.device), device.autocast)
+            for name, optimizer in state.optimizers.items():
+                ranks.average_gradients(state.networks[name])
                 optimizer.step()
             state.step += 1
-            state.averaged.update(state.networks["generator"], len(real), record.images_seen)
-            record.note(scalars)
-            advance(len(real), record.word())
+            state.averaged.update(state.networks["generator"], settings.batch_size, record.images_seen)
+            record.note(ranks.mean(scalars))
+            advance(settings.batch_size, record.word())
     return record.close()

@@ -71,7 +71,9 @@ class Adversarial:
             on_real = discriminator(real)
         with autocast():
             on_fake = discriminator(fake)
-        on_real, on_fake = on_real.float(), on_fake.float()
+        on_real, on_fake = (
+            logits.to(torch.promote_types(logits.dtype, torch.float32)) for logits in (on_real, on_fake)
+        )
         losses = self.losses(on_real, on_fake)
         _set_gradients(discriminator, losses.discriminator, keep=True)
         _set_gradients(generator, losses.generator, keep=False)

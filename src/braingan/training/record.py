@@ -33,6 +33,8 @@ class Record:
     device: Device
     state: State
     slices: int
+    writes: bool = True
+    """False in a process beside the one that writes: all is noted alike, but the folder and the clock are not its."""
     rows: list[dict[str, str]] = field(default_factory=list)
     started: float = field(default_factory=time.monotonic)
     saved: float = field(default_factory=time.monotonic)
@@ -51,8 +53,17 @@ class Record:
     @property
     def finished(self) -> bool:
         """Whether the length is reached."""
-        late = self.settings.minutes > 0 and self.seconds >= self.settings.minutes * 60
-        return late or self.images_seen >= self.settings.epochs * self.slices
+        return self.late or self.complete
+
+    @property
+    def late(self) -> bool:
+        """Whether the time is up, by the clock of the process that writes."""
+        return self.writes and self.settings.minutes > 0 and self.seconds >= self.settings.minutes * 60
+
+    @property
+    def complete(self) -> bool:
+        """Whether all images have been seen."""
+        return self.images_seen >= self.settings.epochs * self.slices
 
     def extent(self) -> tuple[int, str, int]:
         """Total (0: unknown, where the clock ends it), unit and what is done, for the progress bar."""
@@ -73,6 +84,8 @@ class Record:
         if saved is not None:
             self.state.restore(saved)
         self.rows = read_log(self.folder, self.images_seen)
+        if not self.writes:
+            return
         for sentence in damaged:
             add_event(self.folder, self.images_seen, sentence)
         self.began_finished = self.finished
@@ -89,6 +102,8 @@ class Record:
         epoch, last = self.images_seen // self.slices, before // self.slices
         if epoch > last:  # several may end in one step, where a batch is larger than the training set
             self.end_epoch(epoch)
+        if not self.writes:
+            return
         if any(last < wanted <= epoch for wanted in self.settings.snapshots):
             self.snapshot()
         if time.monotonic() - self.saved >= self.settings.checkpoint_seconds:
@@ -103,8 +118,10 @@ class Record:
         row |= {"epoch": str(epoch), "images": str(self.images_seen)}
         row |= {"seconds": f"{self.seconds:.1f}", "images_per_second": f"{rate:.1f}"}
         self.rows.append(row)
-        write_log(self.folder, self.rows)
         self.state.sums, self.state.summed = {}, 0
+        if not self.writes:
+            return
+        write_log(self.folder, self.rows)
         grid = latents(self.settings.seed, "grid", range(GRID), self.model.latent_size)
         made = self.model.sample(self.averaged(), grid.to(self.device.device))
         pixels = mosaic(from_model_range(made[:, 0].cpu().numpy()), 8)
@@ -149,6 +166,8 @@ class Record:
     def close(self) -> bool:
         """Save the last state, as a snapshot too where the length is reached; return whether it is."""
         finished = self.finished
+        if not self.writes:
+            return finished
         if finished and not self.folder.snapshot(self.images_seen).weights("generator").exists():
             self.snapshot()
         if not self.began_finished:
