@@ -18,8 +18,14 @@ LINE_EVERY_SECONDS = 15.0
 
 
 @contextmanager
-def progress(task: str, total: int, unit: str, done: int = 0) -> Iterator[Advance]:
-    """Show the progress of `total` units of work (0: unknown), `done` of which were finished earlier."""
+def progress(task: str, total: int, unit: str, done: int = 0, shown: bool = True) -> Iterator[Advance]:
+    """Show the progress of `total` units of work (0: unknown), `done` of which were finished earlier.
+
+    Not `shown`, it is silent: another process shows the same work.
+    """
+    if not shown:
+        yield lambda amount, note="": None
+        return
     show = _bar if sys.stderr.isatty() else _lines
     with show(task, total, unit, done) as advance:
         yield advance

@@ -20,6 +20,7 @@ from braingan.models.architecture import Architecture
 from braingan.settings import Settings, apply_sets, parse, read_toml
 from braingan.training.devices import settle_precision
 from braingan.training.loop import train
+from braingan.training.parallel import ALONE, Ranks
 from braingan.training.settings import TrainingSettings, identity
 
 DEFAULT_MODEL = "thesis7"
@@ -67,7 +68,9 @@ def settle(recipe: Recipe, store: Store) -> Recipe:
     return recipe.model_copy(update={"data": data, "training": training})
 
 
-def train_recipe(recipe: Recipe, store: Store, folder: RunFolder, notes: Iterable[str] = ()) -> bool:
+def train_recipe(
+    recipe: Recipe, store: Store, folder: RunFolder, notes: Iterable[str] = (), ranks: Ranks = ALONE
+) -> bool:
     """Train what a recipe says on a store, or go on with it; return whether its length was reached.
 
     Args:
@@ -75,13 +78,14 @@ def train_recipe(recipe: Recipe, store: Store, folder: RunFolder, notes: Iterabl
         store: where the slices are.
         folder: the run's.
         notes: sentences that the run's report repeats.
+        ranks: the processes that train together.
 
     Raises:
         InputError: recipe and store don't fit, or `train` refuses.
     """
     settled = settle(recipe, store)
     record = run_record(settled, store) | {"notes": list(notes)}
-    return train(folder, store, settled.data.frames, settled.model, settled.training, record)
+    return train(folder, store, settled.data.frames, settled.model, settled.training, record, ranks)
 
 
 def run_record(recipe: Recipe, store: Store) -> dict[str, Any]:

@@ -16,18 +16,24 @@ def command(
     out: Annotated[Path, typer.Option("--out", help="The run's folder.")],
     recipe: options.Recipe = None,
     sets: options.Sets = None,
+    devices: Annotated[int, typer.Option(min=1, help="GPUs, or processes on a CPU, that train together.")] = 1,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show settings and parameters; train nothing.")] = False,
 ) -> None:
     """Train a generator; the same command again goes on where it stopped."""
     from braingan.data.store import Store
     from braingan.folders import RunFolder
     from braingan.recipe import compose, settle, train_recipe
+    from braingan.training.launch import launch
 
     store, composed = Store.open(data), compose(recipe, sets or [])
     if dry_run:
         _show(settle(composed, store), store.side)
         return
-    if not train_recipe(composed, store, RunFolder(out)):
+    with launch(devices) as ranks:
+        finished = train_recipe(composed, store, RunFolder(out), ranks=ranks)
+    if not ranks.writes:
+        return
+    if not finished:
         typer.echo(f"{out}: stopped; the same command goes on where it was.")
         raise typer.Exit(1)
     typer.echo(f"{out}: trained; next: braingan evaluate {out}")

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from braingan.models.together import mean_and_variance
 from braingan.models.upsample import upsample
 
 
@@ -76,6 +77,8 @@ class BatchNormalization(nn.Module):
 
     running_mean: Tensor
     running_var: Tensor
+    synchronised = False
+    """Whether a batch in training is what all processes hold together; all must then call the layer, or it waits."""
 
     def __init__(self, channels: int, momentum: float = 0.99, epsilon: float = 1e-3) -> None:
         super().__init__()
@@ -90,6 +93,8 @@ class BatchNormalization(nn.Module):
         if not self.training:
             mean, variance = self.running_mean, self.running_var
             return F.batch_norm(input, mean, variance, self.weight, self.bias, eps=self.epsilon)
+        if self.synchronised:
+            return self._normalise_together(input)
         mean, variance = torch.zeros_like(self.running_mean), torch.ones_like(self.running_var)
         output = F.batch_norm(input, mean, variance, self.weight, self.bias, True, 1.0, self.epsilon)
         count = input.numel() // input.shape[1]
@@ -97,6 +102,16 @@ class BatchNormalization(nn.Module):
             self.running_mean.lerp_(mean, 1 - self.momentum)
             self.running_var.lerp_(variance * ((count - 1) / count), 1 - self.momentum)  # biased, as Keras
         return output
+
+    def _normalise_together(self, input: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
+        wide = input.to(torch.promote_types(input.dtype, self.running_mean.dtype))  # statistics never in bf16
+        mean, variance = mean_and_variance(wide)
+        with torch.no_grad():
+            self.running_mean.lerp_(mean, 1 - self.momentum)
+            self.running_var.lerp_(variance, 1 - self.momentum)
+        scale = self.weight * torch.rsqrt(variance + self.epsilon)
+        bias, centred = self.bias[:, None, None], wide - mean[:, None, None]
+        return torch.addcmul(bias, centred, scale[:, None, None]).to(input.dtype)
 
 
 class LeakyReLU(nn.LeakyReLU):

@@ -16,12 +16,19 @@ from braingan.randomness import draws
 
 
 class Batches:
-    """Batches of a store's slices."""
+    """Batches of a store's slices; `share` is what of each this process loads."""
 
     def __init__(
-        self, store: Store, indices: Int[np.ndarray, " n"], batch_size: int, seed: int, device: torch.device
+        self,
+        store: Store,
+        indices: Int[np.ndarray, " n"],
+        batch_size: int,
+        seed: int,
+        device: torch.device,
+        share: slice = slice(None),
     ) -> None:
-        self.store, self.indices, self.batch_size, self.seed, self.device = store, indices, batch_size, seed, device
+        self.store, self.indices, self.batch_size, self.seed = store, indices, batch_size, seed
+        self.device, self.share = device, share
         self._epoch = lru_cache(maxsize=2)(self._shuffled)
         self.resident = None if device.type == "cpu" else torch.from_numpy(store.images(indices)).to(device)
 
@@ -29,14 +36,14 @@ class Batches:
         return draws(self.seed, "order of slices", epoch).permutation(len(self.indices))
 
     def places(self, step: int) -> Int[np.ndarray, " batch"]:
-        """Return which of the indices a step sees."""
+        """Return which of the indices a step sees, on all processes together."""
         sequence = np.arange(step * self.batch_size, (step + 1) * self.batch_size)
         epochs, within = np.divmod(sequence, len(self.indices))
         return np.concatenate([self._epoch(int(epoch))[within[epochs == epoch]] for epoch in np.unique(epochs)])
 
     def load(self, step: int) -> Float[Tensor, "batch 1 side side"]:
-        """Return a step's slices, in -1..1."""
-        places = self.places(step)
+        """Return this process's share of a step's slices, in -1..1."""
+        places = self.places(step)[self.share]
         if self.resident is None:
             return torch.from_numpy(to_model_range(self.store.images(self.indices[places]))[:, None])
         chosen = torch.from_numpy(places).pin_memory().to(self.device, non_blocking=True)

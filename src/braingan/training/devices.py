@@ -9,6 +9,8 @@ from pathlib import Path
 
 import torch
 
+from braingan.training.parallel import ALONE, Ranks
+
 
 @dataclass(frozen=True)
 class Device:
@@ -17,16 +19,17 @@ class Device:
     device: torch.device
     precision: str
     threads: int
+    processes: int = 1
+    """That train together, each on such a device."""
 
     @classmethod
-    def choose(cls, precision: str = "auto", threads: int = 0) -> "Device":
-        """Take a CUDA device where there is one, else the CPU; set the number of CPU threads."""
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        threads = threads or len(
-            os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
-        )
+    def choose(cls, precision: str = "auto", threads: int = 0, ranks: Ranks = ALONE) -> "Device":
+        """Take a CUDA device where there is one, else the CPU; set the number of CPU threads of this process."""
+        device = ranks.device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        cores = len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1))
+        threads = threads or max(cores // ranks.here, 1)
         torch.set_num_threads(threads)
-        return cls(device, settle_precision(precision, device), threads)
+        return cls(device, settle_precision(precision, device), threads, ranks.world)
 
     @property
     def autocast(self) -> Callable[[], AbstractContextManager[object]]:
@@ -38,7 +41,8 @@ class Device:
     def describe(self) -> str:
         """Say what results depend on, for the record."""
         name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else cpu_name()
-        return f"{name}, {self.precision}, {self.threads} threads, torch {torch.__version__}"
+        together = f", {self.processes} processes" if self.processes > 1 else ""
+        return f"{name}, {self.precision}, {self.threads} threads, torch {torch.__version__}{together}"
 
 
 def settle_precision(precision: str, device: torch.device | None = None) -> str:

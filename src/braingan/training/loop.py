@@ -13,6 +13,7 @@ from braingan.training.batches import Batches
 from braingan.training.checkpoint import stoppable
 from braingan.training.devices import Device
 from braingan.training.objectives import OBJECTIVES
+from braingan.training.parallel import ALONE, Ranks
 from braingan.training.record import Record
 from braingan.training.run import check_run
 from braingan.training.settings import TrainingSettings
@@ -27,6 +28,7 @@ def train(
     model: Architecture,
     settings: TrainingSettings,
     config: dict[str, Any],
+    ranks: Ranks = ALONE,
 ) -> bool:
     """Train, or go on training, until the length is reached.
 
@@ -37,35 +39,39 @@ def train(
         model: what to train.
         settings: how and how long.
         config: the run's record, its identity included; written once nothing more can be refused.
+        ranks: the processes that train together; each calls this, one of them writes.
 
     Returns:
         whether the length was reached; False if someone asked to stop before (the state is saved).
 
     Raises:
-        InputError: the store has no training slices, the folder is another training's, the training diverged, or
-            there is trouble that it is to be stopped for.
+        InputError: the store has no training slices, the folder is another training's, the batch can't be shared out
+            equally, the training diverged, or there is trouble that it is to be stopped for.
     """
     check_run(folder, config)
-    device = Device.choose(settings.precision, settings.threads)
+    device = Device.choose(settings.precision, settings.threads, ranks)
     indices = store.select("train", frames, settings.samples, settings.seed)
     if not len(indices):
         raise InputError(f"{store.folder.root} has no training slices (of these frames): see its store.json.")
     keep_freed_memory()
-    batches = Batches(store, indices, settings.batch_size, settings.seed, device.device)
+    share = ranks.share(settings.batch_size)
+    batches = Batches(store, indices, settings.batch_size, settings.seed, device.device, share)
     state = initial_state(model, settings, store.side, device)
-    step = Step(state, OBJECTIVES[settings.objective], settings, device)
-    record = Record(folder, model, settings, device, state, len(indices))
-    record.go_on(config)
-    with stoppable() as request, progress("train", *record.extent()) as advance:
-        while not (record.finished or request.asked or record.trouble):
-            real = batches.load(state.step)
-            z = latent_batch(settings.seed, "training latents", state.step, len(real), model.latent_size)
-            scalars = step(real, z.to(device.device, non_blocking=True))
+    step = Step(state, OBJECTIVES[settings.objective], settings, device, ranks)
+    record = Record(folder, model, settings, device, state, len(indices), ranks)
+    with ranks.writer_first():
+        record.go_on(config)
+    ranks.insist_same(config["identity"], state.step)
+    began = state.step
+    with stoppable() as request, progress("train", *record.extent(), shown=ranks.writes) as advance:
+        while not (record.complete or record.trouble or ranks.any(record.late or request.asked, state.step - began)):
+            z = latent_batch(settings.seed, "training latents", state.step, settings.batch_size, model.latent_size)
+            scalars = step(batches.load(state.step), z[share].to(device.device, non_blocking=True))
             state.step += 1
-            state.averaged.update(state.networks["generator"], len(real), record.images_seen)
+            state.averaged.update(state.networks["generator"], settings.batch_size, record.images_seen)
             if record.note(scalars):
                 step.forget()
-            advance(len(real), record.word())
+            advance(settings.batch_size, record.word())
     finished = record.close()
     if record.trouble:
         raise InputError(

@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from braingan.training.health import diversity, norm
+from braingan.training.health import diversity
 
 
 class Losses(NamedTuple):
@@ -88,13 +88,6 @@ class Adversarial:
             "real_probability": on_real.detach().sigmoid().mean(),
             "fake_probability": on_fake.detach().sigmoid().mean(),
             "diversity": diversity(fake, real),
-        }
-
-    def gradient_norms(self, networks: nn.ModuleDict) -> dict[str, Tensor]:
-        """Return the norm of each player's gradients."""
-        return {
-            f"{name}_gradient": norm([p.grad for p in networks[name].parameters() if p.grad is not None])
-            for name in self.networks
         }
 
 

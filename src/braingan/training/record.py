@@ -17,6 +17,7 @@ from braingan.training.checkpoint import CheckpointWriter, load_checkpoint
 from braingan.training.curves import Curves
 from braingan.training.devices import Device
 from braingan.training.health import WINDOW
+from braingan.training.parallel import ALONE, Ranks
 from braingan.training.run import add_event, mosaic, read_log, write_config, write_log, write_synthetic_png
 from braingan.training.settings import TrainingSettings
 from braingan.training.state import State, Tally
@@ -44,6 +45,8 @@ class Record:
     device: Device
     state: State
     slices: int
+    ranks: Ranks = ALONE
+    """Processes that train together: all note the same, but one has the folder and the clock."""
     rows: list[dict[str, str]] = field(default_factory=list)
     started: float = field(default_factory=time.monotonic)
     began_finished: bool = False
@@ -67,8 +70,17 @@ class Record:
     @property
     def finished(self) -> bool:
         """Whether the length is reached."""
-        late = self.settings.minutes > 0 and self.seconds >= self.settings.minutes * 60
-        return late or self.images_seen >= self.settings.epochs * self.slices
+        return self.late or self.complete
+
+    @property
+    def late(self) -> bool:
+        """Whether the time is up, by the clock of the process that writes."""
+        return self.ranks.writes and self.settings.minutes > 0 and self.seconds >= self.settings.minutes * 60
+
+    @property
+    def complete(self) -> bool:
+        """Whether all images have been seen."""
+        return self.images_seen >= self.settings.epochs * self.slices
 
     def extent(self) -> tuple[int, str, int]:
         """Total (0: unknown, where the clock ends it), unit and what is done, for the progress bar."""
@@ -97,11 +109,13 @@ class Record:
         elif self.settings.trouble == "roll_back":
             self.state.keep()
         self.rows = read_log(self.folder, self.images_seen)
+        self.began_finished = self.finished
+        if not self.ranks.writes:
+            return
         if self.settings.tensorboard:
             self.curves = Curves(self.folder.tensorboard, self.images_seen)
         for sentence in damaged:
             add_event(self.folder, self.images_seen, sentence)
-        self.began_finished = self.finished
         if not self.began_finished:
             write_config(self.folder, config)
             word = "started" if saved is None else f"continued at image {self.images_seen}"
@@ -120,26 +134,28 @@ class Record:
         self.state.epoch.add(scalars)
         self.state.window.add(scalars)
         epoch, last = self.images_seen // self.slices, before // self.slices
-        write = self.checkpoints.due
-        if (trouble := self.look(epoch > last or write)) and self.act(trouble):
+        window = self.state.window.steps == WINDOW
+        save = self.ranks.writes and self.checkpoints.due and (window or self.ranks.world == 1)
+        trouble = self.look() if window else self.state.not_finite() if epoch > last or save else ""
+        if trouble and self.act(trouble):
             return True
         if epoch > last:  # several may end in one step, where a batch is larger than the training set
             self.end_epoch(epoch)
-        if any(last < wanted <= epoch for wanted in self.settings.snapshots):
+        if self.ranks.writes and any(last < wanted <= epoch for wanted in self.settings.snapshots):
             self.snapshot()
-        if write:
+        if save:
             self.checkpoint()
         return False
 
-    def look(self, writing: bool) -> str:
-        """Say what is wrong, if anything: at the end of a window, and before anything is written."""
-        state, trouble = self.state, ""
-        if state.window.steps == WINDOW:
-            trouble = state.health.judge(state.window.means())
-            state.window = Tally()
-            if self.settings.trouble == "roll_back" and state.health.good and state.step % (WINDOW * KEEP_EVERY) == 0:
-                state.keep()
-        return trouble or (state.not_finite() if writing else "")
+    def look(self) -> str:
+        """Judge a window, and say what is wrong, if anything; at times keep a good state."""
+        state = self.state
+        trouble = state.health.judge(state.window.means()) or state.not_finite()
+        state.window = Tally()
+        good = not trouble and state.health.good and state.step % (WINDOW * KEEP_EVERY) == 0
+        if good and self.settings.trouble == "roll_back":
+            state.keep()
+        return trouble
 
     def act(self, trouble: str) -> bool:
         """Do what the settings say about trouble; return whether that was to roll back."""
@@ -147,7 +163,8 @@ class Record:
         if wanted == "roll_back" and state.good is not None and state.rolled_back < MOST_ROLLBACKS:
             self.roll_back(trouble)
             return True
-        add_event(self.folder, self.images_seen, trouble)
+        if self.ranks.writes:
+            add_event(self.folder, self.images_seen, trouble)
         if state.not_finite():
             raise InputError(
                 f"{self.folder.root}: losses, gradients or weights are no longer finite at image {self.images_seen}; "
@@ -161,6 +178,8 @@ class Record:
         found = self.images_seen
         self.state.roll_back()
         self.rows = [row for row in self.rows if int(row["images"]) <= self.images_seen]
+        if not self.ranks.writes:
+            return
         write_log(self.folder, self.rows)
         for snapshot in self.folder.snapshots():
             if snapshot.images_seen > self.images_seen:
@@ -179,10 +198,12 @@ class Record:
         row |= {"epoch": str(epoch), "images": str(self.images_seen)}
         row |= {"seconds": f"{self.seconds:.1f}", "images_per_second": f"{rate:.1f}"}
         self.rows.append(row)
+        self.state.epoch = Tally()
+        if not self.ranks.writes:
+            return
         write_log(self.folder, self.rows)
         if self.curves is not None:
             self.curves.add(means | {"images_per_second": rate}, self.images_seen)
-        self.state.epoch = Tally()
         if has_grid(epoch):
             self.write_grid(epoch)
 
@@ -214,6 +235,8 @@ class Record:
     def close(self) -> bool:
         """Save the last state, as a snapshot too where the length is reached; return whether it is."""
         finished = self.finished
+        if not self.ranks.writes:
+            return finished
         if finished and not self.folder.snapshot(self.images_seen).weights("generator").exists():
             self.snapshot()
         if not self.began_finished:

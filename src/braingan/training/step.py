@@ -13,7 +13,9 @@ from torch import Tensor
 from braingan.errors import InputError
 from braingan.models.keras import BatchNormalization
 from braingan.training.devices import Device
+from braingan.training.health import norm
 from braingan.training.objectives import Adversarial
+from braingan.training.parallel import ALONE, Ranks
 from braingan.training.settings import TrainingSettings
 from braingan.training.state import State
 
@@ -25,13 +27,22 @@ NO_MEMORY = ("out of memory", "can't allocate")
 class Step:
     """Changes a state by one batch."""
 
-    def __init__(self, state: State, objective: Adversarial, settings: TrainingSettings, device: Device) -> None:
-        """Prepare.
+    def __init__(
+        self,
+        state: State,
+        objective: Adversarial,
+        settings: TrainingSettings,
+        device: Device,
+        ranks: Ranks = ALONE,
+    ) -> None:
+        """Prepare; the processes that train together each take the step with their share.
 
         Raises:
             InputError: gradients can't be accumulated, since a network normalises by the batch.
         """
-        self.state, self.objective, self.device, self.parts = state, objective, device, settings.accumulate
+        self.state, self.objective, self.device, self.ranks = state, objective, device, ranks
+        self.parts = settings.accumulate
+        ranks.synchronise(state.networks)
         norms = any(isinstance(module, BatchNormalization) for module in state.networks.modules())
         if self.parts > 1 and (norms or settings.batch_size % self.parts):
             raise InputError(
@@ -51,7 +62,8 @@ class Step:
             InputError: the batch does not fit into memory, with one to try.
         """
         try:
-            scalars = self._replayed(real, latents) if self.device.device.type == "cuda" else self._step(real, latents)
+            captured = self.device.device.type == "cuda" and self.ranks.world == 1
+            scalars = self._replayed(real, latents) if captured else self._step(real, latents)
         except RuntimeError as error:
             if not any(words in str(error) for words in NO_MEMORY):
                 raise
@@ -73,10 +85,12 @@ class Step:
         for part, z in self._parts(real, latents):
             scalars = self.objective.gradients(self.state.networks, part, z, self.device.autocast, 1 / self.parts)
             found = {name: found.get(name, 0) + value / self.parts for name, value in scalars.items()}
-        found |= self.objective.gradient_norms(self.state.networks)
-        for optimizer in self.state.optimizers.values():
+        for name, optimizer in self.state.optimizers.items():
+            player = self.state.networks[name]
+            self.ranks.average_gradients(player)
+            found[f"{name}_gradient"] = norm([p.grad for p in player.parameters() if p.grad is not None])
             optimizer.step()
-        return found
+        return self.ranks.mean(found)
 
     def _parts(self, real: Tensor, latents: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         yield from zip(real.chunk(self.parts), latents.chunk(self.parts), strict=True)
