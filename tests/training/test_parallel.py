@@ -17,6 +17,7 @@ import made
 from braingan.errors import InputError
 from braingan.folders import RunFolder, read_csv
 from braingan.recipe import compose, train_recipe
+from braingan.training.devices import Device
 from braingan.training.launch import launch
 from braingan.training.parallel import ALONE, Ranks
 from braingan.training.run import read_config, read_log
@@ -101,6 +102,15 @@ def test_on_a_gpu_only_some_steps_look_whether_to_stop():
     assert not on_gpu.any(True, 11)  # without processes to ask, asking would fail
 
 
+def test_cores_are_divided_among_the_processes_of_a_machine():
+    before = torch.get_num_threads()
+    cores = Device.choose("float32").threads
+    assert Device.choose("float32", ranks=Ranks(0, 2 * cores, cores)).threads == 1
+    assert Device.choose("float32", ranks=Ranks(0, 200 * cores, 100 * cores)).threads == 1
+    assert Device.choose("float32", threads=3, ranks=Ranks(0, 2, 2)).threads == 3
+    torch.set_num_threads(before)
+
+
 def test_one_device_needs_no_fabric():
     heavy = (
         "import sys; from braingan.training.launch import launch\n"
@@ -123,7 +133,7 @@ def store(tmp_path_factory):
 
 
 SETS = ("model.name=thesis4", "training.batch_size=8", "training.samples=8", "training.precision=float32",
-        "training.learning_rate=1e-5")  # fmt: skip  # low, so that Adam does not make much of rounding
+        "training.threads=1", "training.learning_rate=1e-5")  # fmt: skip  # low: Adam makes much of rounding
 
 
 def command(folder, store, *sets):

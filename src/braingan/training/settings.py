@@ -21,7 +21,7 @@ class TrainingSettings(Settings):
     objective: Literal["non_saturating", "minimax"] = "non_saturating"
     """What the players minimise."""
     batch_size: Annotated[int, Field(ge=1)] = 64
-    """Slices a step."""
+    """Slices a step, on all devices together."""
     learning_rate: Annotated[float, Field(gt=0)] = 2e-4
     """Adam's, of both players. 2e-4 with betas (0.5, 0.999), as Radford et al. (DCGAN, 2016) have it, beat
     Keras's betas with 1e-4 in our trial; `docs/models.md` has the numbers."""
@@ -35,7 +35,7 @@ class TrainingSettings(Settings):
     precision: Literal["float32", "bf16", "auto"] = "auto"
     """`auto`: bf16 with float32 weights where the processor multiplies bf16, else float32."""
     threads: Annotated[int, Field(ge=0)] = 0
-    """CPU threads; 0 for all cores. Another number gives other rounding."""
+    """CPU threads of a process; 0 for all cores, divided among its processes. Another number gives other rounding."""
     checkpoint_seconds: Annotated[float, Field(gt=0)] = 120
     """Time between checkpoints; longer where writing one holds the training up for more than a fiftieth of it."""
     accumulate: Annotated[int, Field(ge=1)] = 1
