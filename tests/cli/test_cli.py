@@ -1,5 +1,6 @@
 """The command line from end to end, as a user calls it."""
 
+import re
 import subprocess
 import sys
 import time
@@ -45,6 +46,8 @@ def test_from_pictures_to_a_report(tmp_path):
     dry = call("train", "--data", store, "--out", run, *sets, "--dry-run")
     assert "generator: 20,072,001 parameters, 20,072,001 trainable" in dry.stdout
     assert "discriminator: 282,881 parameters, 282,497 trainable" in dry.stdout
+    assert re.search(r"10 steps on .*: [\d.]+ images/s, [\d.]+ GiB of memory; \d+ images would take \d+ s", dry.stdout)
+    assert not run.exists()
     assert not run.exists()
     trained = call("train", "--data", store, "--out", run, *sets)
     assert trained.returncode == 0, trained.stderr

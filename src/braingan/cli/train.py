@@ -8,6 +8,7 @@ import typer
 from braingan.cli import options
 
 if TYPE_CHECKING:
+    from braingan.data.store import Store
     from braingan.recipe import Recipe
 
 
@@ -17,7 +18,9 @@ def command(
     recipe: options.Recipe = None,
     sets: options.Sets = None,
     devices: Annotated[int, typer.Option(min=1, help="GPUs, or processes on a CPU, that train together.")] = 1,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show settings and parameters; train nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show settings, parameters, time and memory; keep nothing.")
+    ] = False,
 ) -> None:
     """Train a generator; the same command again goes on where it stopped."""
     from braingan.data.store import Store
@@ -27,7 +30,7 @@ def command(
 
     store, composed = Store.open(data), compose(recipe, sets or [])
     if dry_run:
-        _show(settle(composed, store), store.side)
+        _show(settle(composed, store), store)
         return
     with launch(devices) as ranks:
         finished = train_recipe(composed, store, RunFolder(out), ranks=ranks)
@@ -39,14 +42,25 @@ def command(
     typer.echo(f"{out}: trained; next: braingan evaluate {out}")
 
 
-def _show(recipe: "Recipe", side: int) -> None:
+def _show(recipe: "Recipe", store: "Store") -> None:
     from braingan.models.architecture import count_parameters
+    from braingan.training.trial import STEPS, try_steps
 
     for table, settings in recipe.model_dump(mode="json").items():
         typer.echo(f"[{table}]")
         for name, value in settings.items():
             typer.echo(f"{name} = {value}")
         typer.echo("")
-    for name, network in recipe.model.build(side).items():
+    for name, network in recipe.model.build(store.side).items():
         total, trainable = count_parameters(network)
         typer.echo(f"{name}: {total:,} parameters, {trainable:,} trainable")
+    trial = try_steps(store, recipe.data.frames, recipe.model, recipe.training)
+    typer.echo(
+        f"{STEPS} steps on {trial.device}: {trial.images_per_second:.1f} images/s, {trial.memory / 2**30:.1f} GiB of "
+        f"memory; {trial.images:,} images would take {_duration(trial.seconds)}, without grids and checkpoints"
+    )
+
+
+def _duration(seconds: float) -> str:
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min" if minutes else f"{seconds:.0f} s"

@@ -12,7 +12,21 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from braingan.data.store import Store, to_model_range
+from braingan.errors import InputError
 from braingan.randomness import draws
+from braingan.training.settings import TrainingSettings
+
+
+def training_slices(store: Store, frames: tuple[str, ...], settings: TrainingSettings) -> Int[np.ndarray, " n"]:
+    """Return which slices a training sees.
+
+    Raises:
+        InputError: there are none, or not as many as `samples`.
+    """
+    indices = store.select("train", frames, settings.samples, settings.seed)
+    if not len(indices):
+        raise InputError(f"{store.folder.root} has no training slices (of these frames): see its store.json.")
+    return indices
 
 
 class Batches:

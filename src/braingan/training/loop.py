@@ -9,7 +9,7 @@ from braingan.folders import RunFolder
 from braingan.models.architecture import Architecture
 from braingan.models.latents import latent_batch
 from braingan.progress import progress
-from braingan.training.batches import Batches
+from braingan.training.batches import Batches, training_slices
 from braingan.training.checkpoint import stoppable
 from braingan.training.devices import Device
 from braingan.training.objectives import OBJECTIVES
@@ -50,9 +50,7 @@ def train(
     """
     check_run(folder, config)
     device = Device.choose(settings.precision, settings.threads, ranks)
-    indices = store.select("train", frames, settings.samples, settings.seed)
-    if not len(indices):
-        raise InputError(f"{store.folder.root} has no training slices (of these frames): see its store.json.")
+    indices = training_slices(store, frames, settings)
     keep_freed_memory()
     share = ranks.share(settings.batch_size)
     batches = Batches(store, indices, settings.batch_size, settings.seed, device.device, share)

@@ -1,0 +1,68 @@
+"""What a training will take, from its first ten steps; nothing is written."""
+
+import resource
+import statistics
+import sys
+import time
+from dataclasses import dataclass
+
+import torch
+
+from braingan.data.store import Store
+from braingan.executor import keep_freed_memory
+from braingan.models.architecture import Architecture
+from braingan.models.latents import latent_batch
+from braingan.training.batches import Batches, training_slices
+from braingan.training.devices import Device
+from braingan.training.objectives import OBJECTIVES
+from braingan.training.settings import TrainingSettings
+from braingan.training.state import initial_state
+from braingan.training.step import Step
+
+STEPS = 10
+RSS_UNIT = 1 if sys.platform == "darwin" else 1024
+"""Bytes in the unit of `ru_maxrss`."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """The first steps of a training."""
+
+    device: str
+    images_per_second: float
+    images: int
+    """Of the whole training."""
+    seconds: float
+    """Of the whole training, without grids, snapshots and checkpoints."""
+    memory: int
+    """Bytes at the peak: of the GPU, or of this process where there is none."""
+
+
+def try_steps(store: Store, frames: tuple[str, ...], model: Architecture, settings: TrainingSettings) -> Trial:
+    """Take ten steps, and reckon what all will take.
+
+    Raises:
+        InputError: as `train`.
+    """
+    device = Device.choose(settings.precision, settings.threads)
+    keep_freed_memory()
+    indices = training_slices(store, frames, settings)
+    batches = Batches(store, indices, settings.batch_size, settings.seed, device.device)
+    state = initial_state(model, settings, store.side, device)
+    step = Step(state, OBJECTIVES[settings.objective], settings, device)
+    seconds = []
+    for number in range(STEPS):
+        begun = time.monotonic()
+        z = latent_batch(settings.seed, "training latents", number, settings.batch_size, model.latent_size)
+        scalars = step(batches.load(number), z.to(device.device))
+        state.averaged.update(state.networks["generator"], settings.batch_size, (number + 1) * settings.batch_size)
+        scalars["generator_loss"].item()  # waits for a GPU
+        seconds.append(time.monotonic() - begun)
+    rate = settings.batch_size / statistics.median(seconds[STEPS // 2 :])
+    images = settings.epochs * len(indices)
+    length = images / rate
+    if device.device.type == "cuda":
+        memory = torch.cuda.max_memory_allocated(device.device)
+    else:
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RSS_UNIT
+    return Trial(device.describe(), rate, images, min(length, settings.minutes * 60 or length), memory)
