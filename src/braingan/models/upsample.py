@@ -33,7 +33,8 @@ def upsample(
     if device == "cpu":
         found: Tensor = _Upsample.apply(input, kernel, bias)  # type: ignore[no-untyped-call]
         return found
-    return F.conv_transpose2d(input, kernel, bias, stride=2, padding=1)[:, :, :-1, :-1]
+    larger = F.conv_transpose2d(input, kernel, bias, stride=2, padding=1)
+    return larger[:, :, :-1, :-1].contiguous(memory_format=torch.channels_last)
 
 
 class _Upsample(torch.autograd.Function):

@@ -29,6 +29,7 @@ class Device:
         cores = len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1))
         threads = threads or max(cores // ranks.here, 1)
         torch.set_num_threads(threads)
+        torch.backends.cudnn.benchmark = True  # each convolution by the fastest of its algorithms on this GPU
         return cls(device, settle_precision(precision, device), threads, ranks.world)
 
     @property

@@ -49,7 +49,7 @@ class TrainingSettings(Settings):
     """Write the log for TensorBoard, too."""
 
 
-LENGTH = ("epochs", "minutes", "snapshots", "threads", "checkpoint_seconds", "tensorboard")
+LENGTH = ("epochs", "minutes", "snapshots", "threads", "checkpoint_seconds", "tensorboard", "accumulate")
 
 
 def identity(settings: TrainingSettings) -> dict[str, Any]:

@@ -41,14 +41,14 @@ class Step:
             InputError: gradients can't be accumulated, since a network normalises by the batch.
         """
         self.state, self.objective, self.device, self.ranks = state, objective, device, ranks
-        self.parts = settings.accumulate
+        self.parts, self.batch_size = settings.accumulate, settings.batch_size
         ranks.synchronise(state.networks)
-        norms = any(isinstance(module, BatchNormalization) for module in state.networks.modules())
-        if self.parts > 1 and (norms or settings.batch_size % self.parts):
+        self.norms = any(isinstance(module, BatchNormalization) for module in state.networks.modules())
+        if self.parts > 1 and (self.norms or self.batch_size // ranks.world % self.parts):
             raise InputError(
                 f"training.accumulate = {self.parts}: "
-                + ("this model has batch norm, which needs the whole batch at once; leave it at 1." if norms
-                   else f"it must divide training.batch_size = {settings.batch_size}.")
+                + ("this model has batch norm, which needs the whole batch at once; leave it at 1." if self.norms
+                   else f"it must divide a device's share of training.batch_size = {self.batch_size}.")
             )  # fmt: skip
         self.taken = 0
         self.graph: torch.cuda.CUDAGraph | None = None
@@ -67,9 +67,10 @@ class Step:
         except RuntimeError as error:
             if not any(words in str(error) for words in NO_MEMORY):
                 raise
+            in_parts = "" if self.norms else f", or --set training.accumulate={2 * self.parts} in this one"
             raise InputError(
-                f"training.batch_size = {len(real)} does not fit into the memory of {self.device.device}: try "
-                f"--set training.batch_size={max(len(real) // 2, 1)} (another training, so in another folder)."
+                f"training.batch_size = {self.batch_size} does not fit into the memory of {self.device.device}: try "
+                f"--set training.batch_size={max(self.batch_size // 2, 1)} into another folder{in_parts}."
             ) from error
         self.taken += 1
         return scalars
