@@ -9,7 +9,7 @@ from PIL import Image
 
 import made
 from braingan.errors import InputError
-from braingan.folders import RunFolder, read_csv
+from braingan.folders import RunFolder, read_csv, read_json, write_json
 from braingan.recipe import Recipe, run_record, settle
 from braingan.settings import parse
 from braingan.training import ema
@@ -139,6 +139,17 @@ def test_divergence_is_said_and_never_saved(store, tmp_path):
     with pytest.raises(InputError, match=r"no longer finite .* lower training\.learning_rate"):
         start(tmp_path / "run", store, learning_rate=1e38, epochs=4, checkpoint_seconds=1e-9)
     assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+def test_a_run_from_before_a_setting_existed_had_its_default(store, tmp_path):
+    run, _ = start(tmp_path / "run", store, epochs=1)
+    config = read_json(run.config)
+    del config["identity"]["training"]["compile"]
+    config["identity"]["training"]["accumulate"] = 1  # counted once, and no longer does
+    write_json(run.config, config)
+    assert start(tmp_path / "run", store, epochs=1)[1]
+    with pytest.raises(InputError, match=r"training\.compile: False there, True now"):
+        start(tmp_path / "run", store, epochs=1, compile=True)
 
 
 def test_a_refused_start_does_not_claim_the_folder(store, tmp_path):

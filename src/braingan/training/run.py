@@ -10,6 +10,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from braingan.errors import InputError
 from braingan.folders import RunFolder, is_empty, read_csv, read_json, replacing, write_csv, write_json
+from braingan.settings import parse
 from braingan.training.settings import TrainingSettings, identity
 
 FORMAT = 1
@@ -56,9 +57,9 @@ def read_config(folder: RunFolder) -> dict[str, Any]:
 
 
 def _identity(config: dict[str, Any]) -> dict[str, Any]:
-    """Return what a run is; a setting that came later had its default."""
+    """Return what a run is; settings that came since then had their defaults, others count no longer."""
     earlier: dict[str, Any] = config["identity"]
-    return earlier | {"training": identity(TrainingSettings()) | earlier["training"]}
+    return earlier | {"training": identity(parse(TrainingSettings, earlier["training"]))}
 
 
 def _differences(earlier: dict[str, Any], now: dict[str, Any], above: str = "") -> list[str]:
