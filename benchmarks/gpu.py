@@ -13,6 +13,7 @@ On a CUDA device the table goes to `benchmarks/results/gpu.json`.
 """
 
 import argparse
+import gc
 import json
 import statistics
 import time
@@ -83,6 +84,11 @@ def rate(name, batch, compiled, steps):
         return batch * steps / statistics.median(timed(lambda: several(steps), 3))
     except Exception as error:
         return f"{type(error).__name__}: {error}"[:200]
+    finally:
+        torch._dynamo.reset()
+        state = step = None
+        gc.collect()
+        torch.cuda.empty_cache()
 
 
 def probe(name, batches, steps):
