@@ -6,7 +6,13 @@ import torch
 from torchmetrics.image.fid import _compute_fid
 from torchmetrics.image.kid import poly_mmd
 
-from braingan.evaluation.distances import frechet_distance, kernel_distance
+from braingan.evaluation.distances import (
+    at_infinity,
+    class_score,
+    frechet_distance,
+    kernel_distance,
+    kernel_distance_of,
+)
 
 RNG = np.random.default_rng(0)
 
@@ -59,3 +65,27 @@ def test_row_order_does_not_matter_and_distance_grows(distance):
 def test_identical_sets_are_at_no_frechet_distance():
     x = RNG.normal(size=(50, 80)).astype(np.float32)
     assert frechet_distance(x, x) == pytest.approx(0, abs=1e-8)
+
+
+def test_kernel_distance_follows_from_inner_products():
+    x, y = RNG.normal(size=(30, 6)), RNG.normal(size=(40, 6))
+    assert kernel_distance_of(x @ x.T, y @ y.T, x @ y.T, 6) == pytest.approx(kernel_distance(x, y))
+
+
+def test_the_extrapolated_distance_of_like_sets_is_zero():
+    """The distance itself falls as 1 / n and is far from its limit."""
+    wholes, parts = [], []
+    for _ in range(100):
+        x, y = RNG.normal(size=(200, 4)), RNG.normal(size=(200, 4))
+        wholes.append(frechet_distance(x, y))
+        parts.append(frechet_distance(x[:100], y[:100]))
+    infinite = at_infinity(float(np.mean(wholes)), float(np.mean(parts)))
+    assert np.mean(wholes) > 0.03
+    assert abs(infinite) < 0.01
+
+
+def test_class_scores_that_are_known():
+    """Sure of one of k classes, each as often: k. The same for all, or never sure: 1."""
+    assert class_score(np.eye(5)[np.arange(50) % 5]) == pytest.approx(5)
+    assert class_score(np.eye(5)[np.zeros(50, int)]) == pytest.approx(1)
+    assert class_score(np.full((50, 5), 0.2)) == pytest.approx(1)

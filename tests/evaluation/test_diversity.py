@@ -6,7 +6,7 @@ import pytorch_msssim
 import torch
 from torchmetrics.functional.image import multiscale_structural_similarity_index_measure
 
-from braingan.evaluation.diversity import WEIGHTS, mean_pair_similarity, ms_ssim
+from braingan.evaluation.diversity import WEIGHTS, ms_ssim, pair_similarities, vendi_score
 
 
 def pairs(side):
@@ -34,9 +34,27 @@ def test_slices_of_the_usual_size_have_four_scales():
 
 def test_a_set_of_one_picture_is_all_alike_and_noise_is_not():
     noise = np.random.default_rng(0).integers(0, 256, (20, 112, 112)).astype(np.uint8)
-    assert mean_pair_similarity(np.repeat(noise[:1], 20, axis=0)) == pytest.approx(1)
-    assert mean_pair_similarity(noise) < 0.1
-    assert mean_pair_similarity(noise[::-1]) == mean_pair_similarity(noise)
+    assert pair_similarities(np.repeat(noise[:1], 20, axis=0)) == pytest.approx(1)
+    assert pair_similarities(noise).mean() < 0.1
+    assert len(pair_similarities(noise)) == 10
+    assert (pair_similarities(noise[::-1]) == pair_similarities(noise)).all()
+
+
+def test_no_slice_is_in_two_pairs():
+    """Black and white: pairs of one white among black ones are the only unlike ones, and there is just one."""
+    black = np.zeros((21, 24, 24), np.uint8)
+    black[:, 0, 0] = np.arange(21)  # so that no two are the same
+    black[4] = 255 * (np.indices((24, 24)).sum(axis=0) % 2)
+    assert (pair_similarities(black) < 0.9).sum() <= 1
+
+
+def test_vendi_scores_that_are_known():
+    """As many as there are slices at right angles; 1 if all are the same; 4 kinds, each as often, are 4."""
+    assert vendi_score(np.eye(12)) == pytest.approx(12)
+    assert vendi_score(np.ones((9, 5))) == pytest.approx(1)
+    assert vendi_score(np.eye(30)[np.arange(80) % 4]) == pytest.approx(4)
+    rows = np.random.default_rng(0).normal(size=(15, 40))
+    assert vendi_score(np.repeat(rows, 4, axis=0)) == pytest.approx(vendi_score(rows))  # more rows than features
 
 
 @pytest.mark.parametrize(("side", "scales"), [(11, 1), (21, 1), (43, 2), (87, 3), (168, 4), (175, 4), (176, 5)])

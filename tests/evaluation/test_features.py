@@ -36,11 +36,11 @@ def test_the_networks_weights_are_the_packages_file(extractor):
 
 
 def test_features_are_kept_by_content(extractor, tmp_path, monkeypatch):
-    first = SliceSet(IMAGES[:2], np.array(["a", "b"]), tmp_path).features(extractor)
+    first = SliceSet(IMAGES[:2], np.array(["a", "b"]), cache=tmp_path).features(extractor)
     monkeypatch.setattr(type(extractor), "features", lambda self, images: pytest.fail("computed again"))
-    np.testing.assert_array_equal(SliceSet(IMAGES[:2], np.array(["a", "b"]), tmp_path).features(extractor), first)
+    np.testing.assert_array_equal(SliceSet(IMAGES[:2], np.array(["a", "b"]), cache=tmp_path).features(extractor), first)
     with pytest.raises(pytest.fail.Exception):
-        SliceSet(IMAGES[1:3], np.array(["a", "b"]), tmp_path).features(extractor)
+        SliceSet(IMAGES[1:3], np.array(["a", "b"]), cache=tmp_path).features(extractor)
 
 
 def test_an_unknown_extractor_is_named():

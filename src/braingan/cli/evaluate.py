@@ -1,6 +1,7 @@
-"""`braingan evaluate`: numbers for a run, beside what real data scores."""
+"""`braingan evaluate`: numbers for a run, or for anyone's pictures, beside what real data scores."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
@@ -8,20 +9,42 @@ from braingan.cli import options
 
 
 def command(
-    run: options.Run,
+    run: Annotated[Path | None, typer.Argument(help="The folder of a run.", show_default=False)] = None,
     data: options.Data = None,
     sets: options.Sets = None,
     split: Annotated[str, typer.Option(help="test, for the final table; validation, for making choices.")] = "test",
+    real: Annotated[Path | None, typer.Option(help="Instead of a run: a folder of real pictures.")] = None,
+    fake: Annotated[Path | None, typer.Option(help="With --real: a folder of generated pictures.")] = None,
+    train: Annotated[
+        Path | None, typer.Option(help="With --real: the pictures that the generator learnt from.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="With --real: where the numbers go.")] = Path("metrics.json"),
+    weights: Annotated[
+        Path | None, typer.Option(help="A file with the weights of inception or inception-keras.")
+    ] = None,
 ) -> None:
     """Compare generated slices with real ones of held-out subjects; writes metrics.json beside the snapshot."""
     from braingan.errors import InputError
-    from braingan.evaluation.evaluate import evaluate
+    from braingan.evaluation.evaluate import evaluate, evaluate_folders
     from braingan.folders import RunFolder
 
     if split not in ("test", "validation"):
         raise InputError(f"--split {split}: choose test or validation.")
-    metrics = evaluate(RunFolder(run), data, split, sets or [])["metrics"]
-    typer.echo(f"{'metric':28} {'value':>9} {'floor':>9}")
-    for name, found in metrics.items():
-        typer.echo(f"{name:28} {found['value']:9.4g} {found['floor']:9.4g}")
-    typer.echo(f"next: braingan report {run}")
+    chosen = [*(sets or []), *([f"evaluation.weights='{weights}'"] if weights else [])]
+    if run is not None and real is None and fake is None:
+        _print(evaluate(RunFolder(run), data, split, chosen))
+        typer.echo(f"next: braingan report {run}")
+    elif run is None and real is not None and fake is not None:
+        _print(evaluate_folders(real, fake, train, out, chosen))
+        typer.echo(f"written: {out}")
+    else:
+        raise InputError("Name a run, as in `braingan evaluate RUN`, or two folders: --real DIR --fake DIR.")
+
+
+def _print(found: dict[str, Any]) -> None:
+    for note in found["protocol"]["notes"]:
+        typer.echo(note)
+    typer.echo(f"{'metric':40} {'value':>9} {'95 % interval':>21} {'floor':>9}")
+    for name, of in found["metrics"].items():
+        interval = f"{of['low']:9.4g} to {of['high']:8.4g}" if "low" in of else ""
+        typer.echo(f"{name:40} {of['value']:9.4g} {interval:>21} {of.get('floor', float('nan')):9.4g}")

@@ -30,19 +30,40 @@ def _square_root_rows(a: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "k d"]:
     return np.asarray(np.linalg.qr(a, mode="r")) if rows > columns else a
 
 
+def at_infinity(whole: float, half: float) -> float:
+    """Extrapolate a distance to infinitely many slices from its values at n and, on average, at n/2.
+
+    The bias of the Fréchet distance falls as 1/n (Chong and Forsyth, Effectively unbiased FID and Inception Score,
+    2020, equation 8), so that 2 F(n) - F(n/2) is free of it, once n is well above the number of features.
+    """
+    return 2 * whole - half
+
+
 def kernel_distance(x: Float[np.ndarray, "n d"], y: Float[np.ndarray, "m d"]) -> float:
     """Return the unbiased squared maximum mean discrepancy (Bińkowski et al., 2018, section 4).
 
     The kernel is (a·b/d + 1)³. All pairs are used, no random subsets; the value can be slightly negative.
     """
     x, y = x.astype(np.float64), y.astype(np.float64)
-    n, m = len(x), len(y)
-    k_xx, k_yy, k_xy = _cubic_kernel(x, x), _cubic_kernel(y, y), _cubic_kernel(x, y)
+    return kernel_distance_of(x @ x.T, y @ y.T, x @ y.T, x.shape[1])
+
+
+def kernel_distance_of(
+    xx: Float[np.ndarray, "n n"], yy: Float[np.ndarray, "m m"], xy: Float[np.ndarray, "n m"], d: int
+) -> float:
+    """Return the same from the inner products of d features."""
+    n, m = xy.shape
+    k_xx, k_yy, k_xy = ((inner / d + 1) ** 3 for inner in (xx, yy, xy))
     within_x = (k_xx.sum() - np.trace(k_xx)) / (n * (n - 1))
     within_y = (k_yy.sum() - np.trace(k_yy)) / (m * (m - 1))
     return float(within_x + within_y - 2 * k_xy.mean())
 
 
-def _cubic_kernel(a: Float[np.ndarray, "n d"], b: Float[np.ndarray, "m d"]) -> Float[np.ndarray, "n m"]:
-    kernel: Float[np.ndarray, "n m"] = (a @ b.T / a.shape[1] + 1) ** 3
-    return kernel
+def class_score(probabilities: Float[np.ndarray, "n classes"]) -> float:
+    """Return exp of the mean divergence of each slice's classes from all slices' (Salimans et al., 2016, section 4).
+
+    With the Inception network's classes this is the Inception Score. 1 if every slice is taken for the same, at most
+    the number of classes. The classes are those of photographs: of MRI it says little.
+    """
+    p = np.maximum(probabilities.astype(np.float64), 1e-16)
+    return float(np.exp((p * (np.log(p) - np.log(p.mean(axis=0)))).sum(axis=1).mean()))

@@ -19,14 +19,13 @@ WINDOW, DEVIATION = 11, 1.5
 PAIRS = 512
 
 
-def mean_pair_similarity(images: UInt8[np.ndarray, "n side side"]) -> float:
-    """Return the mean MS-SSIM over random pairs, the same whatever the order of the slices."""
-    ordered = images[sorted(range(len(images)), key=lambda i: images[i].tobytes())]
-    first, second = np.triu_indices(len(images), k=1)
-    chosen = draws(0, "pairs").permutation(len(first))[:PAIRS]
+def pair_similarities(images: UInt8[np.ndarray, "n side side"]) -> Float[np.ndarray, " pairs"]:
+    """Return the MS-SSIM of random pairs, no slice in two of them, the same whatever the order of the slices."""
+    order = np.array(sorted(range(len(images)), key=lambda i: images[i].tobytes()))
+    chosen = order[draws(0, "pairs").permutation(len(images))][: 2 * min(PAIRS, len(images) // 2)].reshape(-1, 2)
     batches = np.array_split(chosen, max(len(chosen) // 64, 1))
-    found = [ms_ssim(_tensor(ordered[first[batch]]), _tensor(ordered[second[batch]])) for batch in batches]
-    return float(torch.cat(found).mean())
+    found = [ms_ssim(_tensor(images[batch[:, 0]]), _tensor(images[batch[:, 1]])) for batch in batches]
+    return np.asarray(torch.cat(found).numpy())
 
 
 def ms_ssim(a: Float[Tensor, "n 1 side side"], b: Float[Tensor, "n 1 side side"]) -> Float[Tensor, " n"]:
@@ -60,3 +59,17 @@ def _compare(
 
 def _tensor(images: UInt8[np.ndarray, "n side side"]) -> Float[Tensor, "n 1 side side"]:
     return torch.from_numpy(images.astype(np.float64))[:, None]
+
+
+def vendi_score(features: Float[np.ndarray, "n d"]) -> float:
+    """Return the effective number of different slices (Friedman and Dieng, The Vendi Score, 2023, definition 3.1).
+
+    exp of the entropy of the eigenvalues of K / n, K the cosines between features: 1 if all are the same, n if all
+    are at right angles. It grows with n: compare at equal counts.
+    """
+    rows = features.astype(np.float64)
+    rows = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12) / np.sqrt(len(rows))
+    gram = rows @ rows.T if len(rows) <= rows.shape[1] else rows.T @ rows
+    eigenvalues = np.linalg.eigvalsh(gram)
+    eigenvalues = eigenvalues[eigenvalues > 1e-12]
+    return float(np.exp(-(eigenvalues * np.log(eigenvalues)).sum()))

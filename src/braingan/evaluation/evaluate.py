@@ -1,172 +1,197 @@
-"""A run's numbers: generated slices against real test slices, beside real training against real test slices.
+"""Generated slices beside real ones, into `metrics.json`: every number with its interval, its floor, and its protocol.
 
-The second is the floor: what a distance is between two sets of real slices of different subjects at the same
-count. For precision and recall it is a bound from above.
+The floor is what real training slices score against the same held-out slices at the same count.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int
 
 from braingan import __version__
 from braingan.data.store import Store
 from braingan.errors import InputError
-from braingan.evaluation.coverage import covered_share
-from braingan.evaluation.detection import confusion, probabilities
-from braingan.evaluation.distances import frechet_distance, kernel_distance
-from braingan.evaluation.diversity import WINDOW, mean_pair_similarity
+from braingan.evaluation.compare import Compared, Comparison, compare, describe, measurable, pair_of, whole
+from braingan.evaluation.detection import Confusion, confusion, probabilities
 from braingan.evaluation.features import Extractor, open_extractor
-from braingan.evaluation.sets import SliceSet
+from braingan.evaluation.groups import recall_by_group
+from braingan.evaluation.intervals import HALVES
+from braingan.evaluation.material import Material, material_of_folders, material_of_run
+from braingan.evaluation.metrics import alone
 from braingan.evaluation.settings import EvaluationSettings
-from braingan.folders import RunFolder, write_json
-from braingan.sampling.generator import TrainedGenerator
+from braingan.folders import RunFolder, read_csv, write_csv, write_json
 from braingan.settings import apply_sets, parse
 from braingan.training.devices import Device
 from braingan.training.run import read_config
 
-FORMAT = 1
+FORMAT = 2
+CURVE_POINTS = 50
+SPREAD = (5, 50, 95)
+"""Percentiles of realism."""
+Found = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Metric:
-    """A number that compares generated with real slices, by features and subjects, or describes them alone."""
-
-    compute: Callable[[SliceSet, SliceSet, Extractor, int], float]
-    """Of real slices, generated slices, the extractor, and the k of neighbour radii."""
-    distance: bool
-    """Whether 0 is best, so that a ratio to the floor means something."""
-    features: bool = True
-    """Whether it is measured in the extractor's features."""
-
-
-METRICS: dict[str, Metric] = {
-    "frechet_distance": Metric(lambda r, g, e, k: frechet_distance(r.features(e), g.features(e)), True),
-    "kernel_distance": Metric(lambda r, g, e, k: kernel_distance(r.features(e), g.features(e)), True),
-    "precision": Metric(lambda r, g, e, k: covered_share(g.features(e), r.features(e), k), False),
-    "recall": Metric(lambda r, g, e, k: covered_share(r.features(e), g.features(e), k), False),
-    "precision_other_subject": Metric(
-        lambda r, g, e, k: covered_share(g.features(e), r.features(e), k, r.subjects), False
-    ),
-    "recall_other_subject": Metric(
-        lambda r, g, e, k: covered_share(r.features(e), g.features(e), k, g.subjects), False
-    ),
-    "ms_ssim": Metric(lambda r, g, e, k: mean_pair_similarity(g.images), False, False),
-    "brightness": Metric(lambda r, g, e, k: float(g.images.mean()), False, False),
-}
-
-
-def evaluate(
-    folder: RunFolder, data: Path | None = None, split: str = "test", sets: Iterable[str] = ()
-) -> dict[str, Any]:
+def evaluate(folder: RunFolder, data: Path | None = None, split: str = "test", sets: Iterable[str] = ()) -> Found:
     """Measure a run's last snapshot and write what was found beside it.
 
     Args:
         folder: the run's.
         data: the store, if it is no longer where the run was trained.
-        sets: assignments over the run's evaluation settings, such as `evaluation.seeds=5`.
         split: `test` writes `metrics.json`; `validation`, for making choices, `metrics-validation.json`.
+        sets: assignments over the run's evaluation settings, such as `evaluation.seeds=5`.
 
     Raises:
         InputError: no run, no snapshot, another store than the one trained on, or too few slices.
     """
-    generator = TrainedGenerator.open(folder)
-    store = open_store_of(folder, data)
-    config = generator.config
-    settings = _settings(config["recipe"]["evaluation"], sets)
-    frames = tuple(config["recipe"]["data"]["frames"])
-    samples, seed = (config["recipe"]["training"][name] for name in ("samples", "seed"))
-    held_out, trained_on = store.select(split, frames), store.select("train", frames, samples, seed)
-    count = _count(settings, len(held_out), len(trained_on), split, store)
-    real = SliceSet.of_store(store, _spread(held_out, count))
-    training = SliceSet.of_store(store, _spread(trained_on, count))
-    Device.choose("float32", config["recipe"]["training"]["threads"])
-    extractor = open_extractor(settings.extractor)
-    generated = [SliceSet.generated(generator.sample(count, seed)) for seed in range(settings.seeds)]
-    by_discriminator = [
-        probabilities(generator.networks["discriminator"], images) for images in (real.images, generated[0].images)
-    ]
-    enough_others = all(_enough_others(slices, settings.neighbours) for slices in (real, training))
-    found = {
-        "format": FORMAT,
-        "protocol": {
-            "split": split,
-            "count": count,
-            "subjects": len(np.unique(real.subjects)),
-            "training_subjects": len(np.unique(training.subjects)),
-            "generation_seeds": settings.seeds,
-            "neighbours": settings.neighbours,
-            "extractor": extractor.description,
-            "store": store.fingerprint,
-            "snapshot": generator.snapshot.images_seen,
-            "braingan": __version__,
-        },
-        "metrics": {
-            name: _measure(metric, real, training, generated, extractor, settings)
-            for name, metric in METRICS.items()
-            if (enough_others or not name.endswith("other_subject")) and (store.side >= WINDOW or name != "ms_ssim")
-        },
-        "confusion": confusion(*by_discriminator),
-    }
-    path = generator.snapshot.metrics
-    write_json(path if split == "test" else path.with_name(f"metrics-{split}.json"), found)
+    recipe = read_config(folder)["recipe"]
+    settings = parse_settings(recipe["evaluation"], sets)
+    Device.choose("float32", recipe["training"]["threads"])
+    material = material_of_run(folder, data, split, settings)
+    assert material.generator is not None
+    assert material.store is not None
+    found = measure(material, settings)
+    path = material.generator.snapshot.metrics
+    path = path if split == "test" else path.with_name(f"metrics-{split}.json")
+    if split == "test":
+        found["protocol"]["test_uses"] = _count_use(material.store, folder, material.generator.snapshot.images_seen)
+    write_json(path, found)
     return found
 
 
-def open_store_of(folder: RunFolder, data: Path | None = None) -> Store:
-    """Open the store that a run was trained on.
+def evaluate_folders(real: Path, fake: Path, train: Path | None, out: Path, sets: Iterable[str] = ()) -> Found:
+    """Measure a folder of anyone's generated pictures beside real ones, and write what was found.
+
+    Args:
+        real: pictures that the generator never saw.
+        fake: the generated ones.
+        train: those that it was trained on, for the floor and the look for copies.
+        out: the JSON file.
+        sets: assignments over the default evaluation settings.
 
     Raises:
-        InputError: it is gone, or it has changed.
+        InputError: a folder has no pictures, or too few, or settings that make no sense here.
     """
-    config = read_config(folder)
-    store = Store.open(data or Path(config["store"]))
-    if store.fingerprint != config["identity"]["store"]:
-        raise InputError(f"{store.folder.root} is not the store that {folder.root} was trained on: name it by --data.")
-    return store
+    settings = parse_settings({}, sets)
+    found = measure(material_of_folders(real, fake, train, settings), settings)
+    write_json(out, found)
+    return found
 
 
-def _settings(of_run: dict[str, Any], sets: Iterable[str]) -> EvaluationSettings:
+def parse_settings(of_run: dict[str, Any], sets: Iterable[str]) -> EvaluationSettings:
+    """Return a run's evaluation settings with assignments over them.
+
+    Raises:
+        InputError: other settings are among them, or a value is not allowed.
+    """
     tables = apply_sets({"evaluation": of_run}, sets)
     if extra := sorted(tables.keys() - {"evaluation"}):
         raise InputError(f"evaluate takes settings of [evaluation] only, not of {', '.join(extra)}.")
     return parse(EvaluationSettings, tables["evaluation"])
 
 
-def _count(settings: EvaluationSettings, held_out: int, trained_on: int, split: str, store: Store) -> int:
-    count, least = min(held_out, trained_on, settings.count), settings.neighbours + 1
-    if count < least:
-        raise InputError(
-            f"{count} slices can be compared, at least {least} are needed: {store.folder.root} has {held_out} {split} "
-            f"and {trained_on} training slices, evaluation.count is {settings.count}. Prepare with more subjects, "
-            "other shares (data.split) or another data.split_seed."
-        )
-    return count
+def measure(material: Material, settings: EvaluationSettings) -> Found:
+    """Measure everything that the material allows."""
+    main, others, notes = _open_extractors(material, settings)
+    k = settings.neighbours
+    comparison = compare(material.real, material.generated, material.floor, main, k)
+    metrics = comparison.metrics | describe(alone(main, material.side), material.generated, material.floor, main)
+    baselines = _baselines(material, main, k)
+    for extractor in others:
+        further = compare(material.real, material.generated, material.floor, extractor, k).metrics
+        metrics |= {f"{name}@{extractor.name}": entry for name, entry in further.items()}
+    return {
+        "format": FORMAT,
+        "protocol": _protocol(material, settings, main, others, [*material.notes, *notes]),
+        "metrics": metrics,
+        "baselines": baselines,
+        "curve": _curves(comparison),
+        "groups": recall_by_group(material.real, [of.recalled for of in comparison.sets], comparison.floor.recalled),
+        "realism": _realism(comparison),
+        "confusion": _own_discriminator(material),
+    }
 
 
-def _enough_others(slices: SliceSet, neighbours: int) -> bool:
-    """Whether each slice has so many neighbours of other subjects."""
-    return len(slices) - int(np.unique(slices.subjects, return_counts=True)[1].max()) >= neighbours
+def _own_discriminator(material: Material) -> Confusion | None:
+    """Return what a run's own discriminator takes for what: held-out real slices and fresh generated ones."""
+    if material.generator is None:
+        return None
+    network = material.generator.networks["discriminator"]
+    return confusion(*(probabilities(network, of.images) for of in (material.real, material.generated[0])))
 
 
-def _spread(indices: Int[np.ndarray, " n"], count: int) -> Int[np.ndarray, " {count}"]:
-    """Take `count` of the slices, evenly spread, so that all subjects stand for themselves."""
-    return np.asarray(indices[np.linspace(0, len(indices) - 1, count).round().astype(int)])
+def _baselines(material: Material, extractor: Extractor, k: int) -> dict[str, dict[str, float]]:
+    """Return the metrics of what costs nothing, in the generated slices' place."""
+    metrics = measurable([material.real, material.floor], k)
+    return {
+        name: whole(pair_of(material.real, baseline, extractor, k), metrics)
+        | {
+            of: alone_.statistic(alone_.rows(baseline, extractor))
+            for of, alone_ in alone(extractor, material.side).items()
+        }
+        for name, baseline in material.baselines().items()
+    }
 
 
-def _measure(
-    metric: Metric,
-    real: SliceSet,
-    training: SliceSet,
-    sets: list[SliceSet],
-    extractor: Extractor,
-    settings: EvaluationSettings,
-) -> dict[str, Any]:
-    values = [metric.compute(real, generated, extractor, settings.neighbours) for generated in sets]
-    value, floor = float(np.mean(values)), metric.compute(real, training, extractor, settings.neighbours)
-    ratio = {"ratio": value / floor} if metric.distance and floor > 0 else {}
-    by = {"extractor": extractor.name} if metric.features else {}
-    return {"value": value, "floor": floor, **ratio, "values": values, "count": len(real), **by}
+def _curves(comparison: Comparison) -> dict[str, dict[str, list[float]]]:
+    """Return precision and recall along the trade-off: generated (the mean over the seeds), and the floor's."""
+
+    def thinned(all_of: Sequence[Compared]) -> dict[str, list[float]]:
+        precision, recall = (np.mean([of.curve[axis] for of in all_of], axis=0) for axis in (0, 1))
+        points = np.linspace(0, len(precision) - 1, CURVE_POINTS).round().astype(int)
+        return {"precision": precision[points].tolist(), "recall": recall[points].tolist()}
+
+    return {"generated": thinned(comparison.sets), "floor": thinned([comparison.floor])}
+
+
+def _realism(comparison: Comparison) -> dict[str, dict[str, float]]:
+    """Return how realistic the least, the middling and the most realistic slices are, generated and training ones."""
+
+    def percentiles(values: np.ndarray) -> dict[str, float]:
+        return {str(share): float(np.percentile(values, share)) for share in SPREAD}
+
+    generated = np.concatenate([of.realism for of in comparison.sets])
+    return {"generated": percentiles(generated), "floor": percentiles(comparison.floor.realism)}
+
+
+def _protocol(
+    material: Material, settings: EvaluationSettings, main: Extractor, others: Sequence[Extractor], notes: list[str]
+) -> Found:
+    return {
+        **material.protocol,
+        "count": len(material.real),
+        "subjects": len(np.unique(material.real.subjects)),
+        "training_subjects": len(np.unique(material.floor.subjects)),
+        "side": material.side,
+        "bits": 8,
+        "generation_seeds": len(material.generated),
+        "neighbours": settings.neighbours,
+        "intervals": f"95 % by subject, from {HALVES} random halves without replacement",
+        "extractor": main.description,
+        "extractors": {extractor.name: extractor.description for extractor in (main, *others)},
+        "notes": notes,
+        "braingan": __version__,
+    }
+
+
+def _count_use(store: Store, folder: RunFolder, images_seen: int) -> int:
+    """Note that a snapshot was measured on a store's test subjects, and return how many ones were."""
+    path = store.folder.derived / "test-uses.csv"
+    uses = {(row["run"], row["snapshot"]) for row in read_csv(path)}
+    uses.add((folder.root.resolve().name, str(images_seen)))
+    with suppress(OSError):  # a store that can't be written to keeps no count
+        write_csv(path, ("run", "snapshot"), sorted(uses))
+    return len(uses)
+
+
+def _open_extractors(material: Material, settings: EvaluationSettings) -> tuple[Extractor, list[Extractor], list[str]]:
+    """Open the extractors asked for; one that this machine or store lacks gives way, which a note says."""
+    main, notes = open_extractor(settings.extractor), []
+    others = []
+    for name in settings.also:
+        try:
+            others.append(open_extractor(name))
+        except InputError as error:
+            notes.append(str(error))
+    return main, others, notes

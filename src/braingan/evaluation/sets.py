@@ -1,6 +1,7 @@
 """A set of slices to compare, and its features, computed once."""
 
 import hashlib
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,10 +16,12 @@ from braingan.folders import replacing
 
 @dataclass(frozen=True)
 class SliceSet:
-    """Slices with the subject of each; a generated slice is a subject of its own."""
+    """Slices with the subject of each."""
 
     images: UInt8[np.ndarray, "n side side"]
     subjects: Shaped[np.ndarray, " n"]
+    columns: Mapping[str, Shaped[np.ndarray, " n"]] = field(default_factory=dict)
+    """What a store says of each, such as `depth`; none of generated slices."""
     cache: Path | None = None
     """Folder for features, kept by content; None keeps them in memory only."""
     _features: dict[str, Float32[np.ndarray, "n d"]] = field(default_factory=dict, repr=False)
@@ -26,12 +29,18 @@ class SliceSet:
     @classmethod
     def of_store(cls, store: Store, indices: Int[np.ndarray, " n"]) -> "SliceSet":
         """Take slices of a store; their features are kept in its `derived` folder."""
-        return cls(store.images(indices), store.columns["subject"][indices], store.folder.derived)
+        columns = {name: store.columns[name][indices] for name in ("frame", "label", "depth", "lesion_area_mm2")}
+        return cls(store.images(indices), store.columns["subject"][indices], columns, store.folder.derived)
 
     @classmethod
-    def generated(cls, images: UInt8[np.ndarray, "n side side"]) -> "SliceSet":
-        """Take generated slices."""
-        return cls(images, np.asarray([f"generated {number}" for number in range(len(images))]))
+    def generated(cls, images: UInt8[np.ndarray, "n side side"], cache: Path | None = None) -> "SliceSet":
+        """Take generated slices; each is a subject of its own."""
+        return cls(images, np.asarray([f"generated {number}" for number in range(len(images))]), cache=cache)
+
+    def take(self, rows: Int[np.ndarray, " m"]) -> "SliceSet":
+        """Take some of the slices."""
+        columns = {name: column[rows] for name, column in self.columns.items()}
+        return SliceSet(self.images[rows], self.subjects[rows], columns, self.cache)
 
     def __len__(self) -> int:
         return len(self.images)

@@ -12,7 +12,7 @@ from PIL import Image
 
 from braingan import __version__
 from braingan.data.store import SPLITS, Store
-from braingan.evaluation.evaluate import open_store_of
+from braingan.evaluation.material import open_store_of
 from braingan.folders import RunFolder, read_csv, read_json, write_bytes
 from braingan.models.architecture import LayerRow, count_parameters, layer_table
 from braingan.randomness import draws

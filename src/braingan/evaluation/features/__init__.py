@@ -2,11 +2,11 @@
 
 from braingan.errors import InputError
 from braingan.evaluation.features.efficientnet import EfficientNetLite2
-from braingan.evaluation.features.extractor import Extractor
+from braingan.evaluation.features.extractor import Classifier, Extractor
 
 EXTRACTORS: dict[str, type[Extractor]] = {"efficientnet-lite2": EfficientNetLite2}
 
-__all__ = ["EXTRACTORS", "Extractor", "open_extractor"]
+__all__ = ["EXTRACTORS", "Classifier", "Extractor", "open_extractor"]
 
 
 def open_extractor(name: str) -> Extractor:
