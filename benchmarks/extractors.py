@@ -2,8 +2,8 @@
 
     python3 benchmarks/extractors.py [--count 64]
 
-Inception gets made weights: they take as long as trained ones. Slices are noise of 112 pixels; the best of three rounds,
-in turns, so that other work on the machine falls on all.
+Inception gets made weights: they take as long as trained ones. Slices are noise of 112 pixels; each figure is the best
+of three rounds in turns, so that other work on the machine falls on all.
 """
 
 import argparse

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FIXTURES = ROOT / "tests" / "evaluation" / "features"
 NEEDED = {
     "torch": [
-        ["torch", "numpy", "pillow<12", "scikit-image"],  # clean-fid gives Pillow an argument that is on its way out
+        ["torch==2.13.0", "numpy", "pillow", "scikit-image"],
         ["--no-deps", "torch-fidelity==0.4.0", "clean-fid==0.1.35"],
     ],
     "keras": [["tensorflow-cpu"]],
