@@ -144,6 +144,15 @@ def test_wrong_bytes_are_named_and_deleted(tmp_path):
         assert refused(tmp_path, host, "has other bytes than it should") == []
 
 
+def test_a_checksum_may_be_a_sha_256(tmp_path):
+    sha256 = hashlib.sha256(CONTENT).hexdigest()
+    with served(Answer(CONTENT)) as host:
+        download(f"{host.url}/a.tar", tmp_path / "a.tar", sha256, 1, pytest.fail)
+        assert (tmp_path / "a.tar").read_bytes() == CONTENT
+    with served(Answer(OTHER)) as host, pytest.raises(InputError, match=rf"SHA-256 \w+, not {sha256}"):
+        download(f"{host.url}/b.tar", tmp_path / "b.tar", sha256, 1, pytest.fail)
+
+
 def test_a_length_that_lies_too_short_is_found_by_the_checksum(tmp_path):
     with served(Answer(CONTENT, lie=-1000)) as host:
         assert refused(tmp_path, host, "has other bytes than it should") == []
@@ -222,11 +231,11 @@ def test_a_range_that_starts_elsewhere_is_not_glued(tmp_path):
 
 
 def test_all_bytes_of_a_killed_download_are_verified_without_the_host(tmp_path, monkeypatch):
-    def killed(path):
+    def killed(path, checksum):
         raise KeyboardInterrupt
 
     with served(Answer(CONTENT)) as host, monkeypatch.context() as patched:
-        patched.setattr(module, "md5_of", killed)
+        patched.setattr(module, "_mismatch", killed)
         with pytest.raises(KeyboardInterrupt):
             fetched(tmp_path, host)
     with served(Answer(status=404)) as host:

@@ -68,13 +68,13 @@ class _Part:
             left.unlink()
 
 
-def download(url: str, path: Path, md5: str, copies: int, say: Callable[[str], None]) -> None:
+def download(url: str, path: Path, checksum: str, copies: int, say: Callable[[str], None]) -> None:
     """Download a file whole and verified, or go on with an earlier call's; a file that is there is verified.
 
     Args:
         url: where it is, `http` or `https`.
         path: the name that it takes when all its bytes are there and right.
-        md5: its checksum, in hexadecimal digits.
+        checksum: its MD5 (32) or SHA-256 (64), in hexadecimal digits.
         copies: how many times its size must fit on the disk: 2 where it will be unpacked beside.
         say: told in a sentence of an attempt that failed and of the next.
 
@@ -84,32 +84,32 @@ def download(url: str, path: Path, md5: str, copies: int, say: Callable[[str], N
     """
     part = _Part(path.with_name(f"{path.name}.part"))
     if path.exists():
-        if (found := md5_of(path)) != md5:
+        if wrong := _mismatch(path, checksum):
             raise InputError(
-                f"{path} has other bytes than it should (MD5 {found}, not {md5}): delete it, and the same command "
-                "downloads it."
+                f"{path} has other bytes than it should ({wrong}): delete it, and the same command downloads it."
             )
         part.discard()
         return
     _receive_all(url, part, copies, say)
-    if (found := md5_of(part.path)) != md5:
+    if wrong := _mismatch(part.path, checksum):
         part.discard()
         raise InputError(
-            f"{url} has other bytes than it should (MD5 {found}, not {md5}), and what was downloaded is deleted: run "
-            "the same command again, or take another host by --from URL."
+            f"{url} has other bytes than it should ({wrong}), and what was downloaded is deleted: run the same command "
+            "again, or take another host by --from URL."
         )
     part.path.replace(path)
     part.discard()
 
 
-def md5_of(path: Path) -> str:
-    """Return a file's MD5 in hexadecimal digits."""
-    digest = hashlib.md5(usedforsecurity=False)
+def _mismatch(path: Path, checksum: str) -> str:
+    """Return how a file's checksum differs from what it should be, or nothing."""
+    name, digest = ("MD5", hashlib.md5(usedforsecurity=False)) if len(checksum) == 32 else ("SHA-256", hashlib.sha256())
     with byte_progress("check", path.stat().st_size) as add, path.open("rb") as file:
         while chunk := file.read(CHUNK_BYTES):
             digest.update(chunk)
             add(len(chunk))
-    return digest.hexdigest()
+    found = digest.hexdigest()
+    return "" if found == checksum else f"{name} {found}, not {checksum}"
 
 
 def _receive_all(url: str, part: _Part, copies: int, say: Callable[[str], None]) -> None:
