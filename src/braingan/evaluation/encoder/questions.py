@@ -1,0 +1,162 @@
+"""What a store can teach: which of frame, depth, lesion and label are known, and vary, among its training slices.
+
+What is unknown of a slice (an empty name, NaN) takes no part in the loss; what is known of none, or the same for all,
+is not asked. An area of 0 mm² is known: no lesion. Areas are learnt as square roots, a lesion's extent in mm: on a
+linear scale a few large lesions would be all that counts, on a logarithmic one a single pixel more than none.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Float32, Int, Shaped
+from torch import Tensor
+
+from braingan.data.store import Store
+
+UNKNOWN = -1
+BEND = 0.1
+"""Errors below this many standard deviations count by their square, larger ones by their size."""
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What is known of slices: numbers of names (-1: unknown), depth 0..1 and area in mm² (NaN: unknown)."""
+
+    frame: Int[np.ndarray, " n"]
+    label: Int[np.ndarray, " n"]
+    depth: Float32[np.ndarray, " n"]
+    area: Float32[np.ndarray, " n"]
+
+    def of(self, places: Int[np.ndarray, " k"], zoom: Float32[np.ndarray, " k"]) -> "Answers":
+        """Take some of them, for slices drawn so many times as large."""
+        return Answers(self.frame[places], self.label[places], self.depth[places], self.area[places] * zoom**2)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A number as the network learns it: less the mean of the training slices', over their standard deviation."""
+
+    mean: float
+    deviation: float
+
+    @classmethod
+    def of(cls, values: Float32[np.ndarray, " n"]) -> "Scale | None":
+        """Return the scale of what is known, None if that does not vary."""
+        known = values[np.isfinite(values)].astype(np.float64)
+        return cls(float(known.mean()), float(known.std())) if len(known) and np.ptp(known) > 0 else None
+
+
+@dataclass(frozen=True)
+class Questions:
+    """What is asked of a slice."""
+
+    frames: tuple[str, ...]
+    """Names, or none."""
+    labels: tuple[str, ...]
+    depth: Scale | None
+    extent: Scale | None
+    """Of the square root of the lesion area."""
+
+    @classmethod
+    def of(cls, store: Store, indices: Int[np.ndarray, " n"]) -> "Questions":
+        """Find what slices of a store can teach."""
+        columns = store.columns
+        return cls(
+            _names(columns["frame"][indices]),
+            _names(columns["label"][indices]),
+            Scale.of(columns["depth"][indices]),
+            Scale.of(np.sqrt(columns["lesion_area_mm2"][indices])),
+        )
+
+    @classmethod
+    def from_json(cls, found: dict[str, Any]) -> "Questions":
+        """Read back `dataclasses.asdict`."""
+        depth, extent = (Scale(**found[name]) if found[name] else None for name in ("depth", "extent"))
+        return cls(tuple(found["frames"]), tuple(found["labels"]), depth, extent)
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """The questions in words."""
+        of = {"frame": self.frames, "depth": self.depth, "lesion area": self.extent, "label": self.labels}
+        return tuple(name for name, there in of.items() if there)
+
+    @property
+    def places(self) -> dict[str, slice]:
+        """Where each question's raw answers stand in a row."""
+        widths = {
+            "frame": len(self.frames), "label": len(self.labels), "depth": int(self.depth is not None),
+            "extent": int(self.extent is not None), "lesion": int(self.extent is not None),
+        }  # fmt: skip
+        ends = np.cumsum(list(widths.values())).tolist()
+        return {name: slice(end - widths[name], end) for name, end in zip(widths, ends, strict=True) if widths[name]}
+
+    @property
+    def width(self) -> int:
+        """Length of a row of raw answers."""
+        return max((place.stop for place in self.places.values()), default=0)
+
+    def answers(self, store: Store, indices: Int[np.ndarray, " n"]) -> Answers:
+        """Return what is known of a store's slices; a name that no training slice has is unknown."""
+        columns = store.columns
+        return Answers(
+            _numbers(columns["frame"][indices], self.frames),
+            _numbers(columns["label"][indices], self.labels),
+            columns["depth"][indices],
+            columns["lesion_area_mm2"][indices],
+        )
+
+    def loss(self, raw: Float[Tensor, "n width"], answers: Answers) -> Float[Tensor, ""]:
+        """Return the sum of all questions' mean losses over the slices whose answer is known."""
+        total, places = raw.new_zeros(()), self.places
+        for name, number in (("frame", answers.frame), ("label", answers.label)):
+            if name in places:
+                wanted = torch.from_numpy(number)
+                errors = F.cross_entropy(raw[:, places[name]], wanted, ignore_index=UNKNOWN, reduction="none")
+                total = total + _mean(errors, number != UNKNOWN)
+        extent = np.sqrt(answers.area)
+        for name, scale, values in (("depth", self.depth, answers.depth), ("extent", self.extent, extent)):
+            if scale is not None:
+                wanted = torch.from_numpy(np.nan_to_num((values - scale.mean) / scale.deviation)).float()
+                errors = F.smooth_l1_loss(raw[:, places[name]][:, 0], wanted, beta=BEND, reduction="none")
+                total = total + _mean(errors, np.isfinite(values))
+        if "lesion" in places:
+            wanted = torch.from_numpy(answers.area > 0).float()
+            errors = F.binary_cross_entropy_with_logits(raw[:, places["lesion"]][:, 0], wanted, reduction="none")
+            total = total + _mean(errors, np.isfinite(answers.area))
+        return total
+
+    def read(self, raw: Float[Tensor, "n width"]) -> dict[str, Shaped[np.ndarray, "n ..."]]:
+        """Return the answers that raw ones stand for; see `Encoder.predict`."""
+        found: dict[str, Shaped[np.ndarray, "n ..."]] = {}
+        parts = {name: raw[:, place].double() for name, place in self.places.items()}
+        for name, names in (("frame", self.frames), ("label", self.labels)):
+            if names:
+                shares = torch.softmax(parts[name], dim=1).numpy()
+                found[name] = np.asarray(names)[shares.argmax(axis=1)]
+                found[f"{name}_probabilities"] = shares
+        if self.depth:
+            depth = parts["depth"][:, 0].numpy() * self.depth.deviation + self.depth.mean
+            found["depth"] = np.clip(depth, 0, 1)
+        if self.extent:
+            extent = parts["extent"][:, 0].numpy() * self.extent.deviation + self.extent.mean
+            found["lesion_area_mm2"] = np.maximum(extent, 0) ** 2
+            found["lesion_probability"] = torch.sigmoid(parts["lesion"][:, 0]).numpy()
+        return found
+
+
+def _mean(errors: Float[Tensor, " n"], known: Bool[np.ndarray, " n"]) -> Float[Tensor, ""]:
+    return (errors * torch.from_numpy(known)).sum() / max(int(known.sum()), 1)
+
+
+def _names(column: Shaped[np.ndarray, " n"]) -> tuple[str, ...]:
+    """Return the names that occur, whatever their case, if there are at least two to tell apart."""
+    once = {name.lower(): name for name in sorted(np.unique(column).tolist()) if name}
+    return tuple(once.values()) if len(once) > 1 else ()
+
+
+def _numbers(column: Shaped[np.ndarray, " n"], names: tuple[str, ...]) -> Int[np.ndarray, " n"]:
+    number_of = {name.lower(): number for number, name in enumerate(names)}
+    return np.asarray([number_of.get(name.lower(), UNKNOWN) for name in column.tolist()], np.int64)
