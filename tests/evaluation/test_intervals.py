@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from braingan.evaluation.intervals import HALVES, half_width, halves, student
+from braingan.evaluation.intervals import HALVES, half_width, halves, never_seen, student
 
 
 def test_students_points_are_those_of_the_table():
@@ -38,3 +38,8 @@ def test_the_halves_of_a_mean_scatter_as_the_mean_does():
 def test_more_comparisons_at_once_make_wider_intervals():
     assert half_width(2.0, 34) == pytest.approx(2 * 2.0345, rel=1e-3)
     assert half_width(1.0, 34, 8) > half_width(1.0, 34)
+
+
+def test_what_no_subject_shows_may_still_be_there():
+    share = never_seen(34)
+    assert (1 - share) ** 34 == pytest.approx(0.025)

@@ -20,6 +20,12 @@ def command(
 
     if name is None:
         typer.echo(listing())
+        typer.echo("inception            the FID network's weights, for braingan evaluate")
+        return
+    if name == "inception":
+        from braingan.evaluation.features.inception import FILE, URL, fetch_weights
+
+        typer.echo(fetch_weights(typer.echo, f"{host.rstrip('/')}/{FILE}" if host else URL))
         return
     try:
         task = find_task(name)

@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float
 from braingan.evaluation.coverage import in_balls, realism
 from braingan.evaluation.distances import at_infinity
 from braingan.evaluation.features import Extractor
-from braingan.evaluation.intervals import LEAST_SUBJECTS, half_width, halves
+from braingan.evaluation.intervals import LEAST_SUBJECTS, half_width, halves, never_seen
 from braingan.evaluation.metrics import METRICS, Alone, Kind, Metric
 from braingan.evaluation.pair import Pair
 from braingan.evaluation.sets import SliceSet
@@ -163,6 +163,8 @@ def entry(
     found: dict[str, Any] = {"value": value}
     if deviation is not None:
         width = half_width(deviation, subjects)
+        if kind == "share" and deviation == 0:
+            width = never_seen(subjects)
         least, most = (0.0, 1.0) if kind == "share" else (-np.inf, np.inf)
         found |= {"low": float(max(value - width, least)), "high": float(min(value + width, most))}
     if floor is not None:

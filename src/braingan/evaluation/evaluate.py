@@ -15,7 +15,7 @@ from braingan.data.store import Store
 from braingan.errors import InputError
 from braingan.evaluation.compare import Compared, Comparison, compare, describe, measurable, pair_of, whole
 from braingan.evaluation.detection import Confusion, confusion, probabilities
-from braingan.evaluation.features import Extractor, open_extractor
+from braingan.evaluation.features import OF_STORE, OFFLINE, WITH_WEIGHTS, Extractor, open_extractor
 from braingan.evaluation.groups import recall_by_group
 from braingan.evaluation.intervals import HALVES
 from braingan.evaluation.material import Material, material_of_folders, material_of_run
@@ -100,7 +100,7 @@ def measure(material: Material, settings: EvaluationSettings) -> Found:
     baselines = _baselines(material, main, k)
     for extractor in others:
         further = compare(material.real, material.generated, material.floor, extractor, k).metrics
-        metrics |= {f"{name}@{extractor.name}": entry for name, entry in further.items()}
+        metrics |= {_name(name, extractor): entry for name, entry in further.items()}
     return {
         "format": FORMAT,
         "protocol": _protocol(material, settings, main, others, [*material.notes, *notes]),
@@ -111,6 +111,13 @@ def measure(material: Material, settings: EvaluationSettings) -> Found:
         "realism": _realism(comparison),
         "confusion": _own_discriminator(material),
     }
+
+
+def _name(metric: str, extractor: Extractor) -> str:
+    """Return what `metrics.json` calls a metric in another extractor's features; the thesis's own has its name."""
+    if (metric, extractor.name) == ("frechet_distance", "inception-keras"):
+        return "thesis_distance"
+    return f"{metric}@{extractor.name}"
 
 
 def _own_discriminator(material: Material) -> Confusion | None:
@@ -186,12 +193,25 @@ def _count_use(store: Store, folder: RunFolder, images_seen: int) -> int:
 
 
 def _open_extractors(material: Material, settings: EvaluationSettings) -> tuple[Extractor, list[Extractor], list[str]]:
-    """Open the extractors asked for; one that this machine or store lacks gives way, which a note says."""
-    main, notes = open_extractor(settings.extractor), []
+    """Open the extractors asked for; what this machine or store lacks gives way, which a note says."""
+
+    def opened(name: str) -> Extractor:
+        return open_extractor(name, settings.weights, material.store, material.frames)
+
+    notes = []
+    try:
+        main = opened(settings.extractor)
+    except InputError as error:
+        if settings.extractor not in WITH_WEIGHTS or settings.weights:
+            raise
+        main = opened(OFFLINE)
+        notes.append(f"{error} Until then {OFFLINE} takes its place, under its own name.")
     others = []
     for name in settings.also:
+        if name == main.name or (material.store is None and name in OF_STORE):
+            continue
         try:
-            others.append(open_extractor(name))
+            others.append(opened(name))
         except InputError as error:
             notes.append(str(error))
     return main, others, notes

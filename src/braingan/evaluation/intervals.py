@@ -7,7 +7,8 @@ Method: random halves without replacement. Take half of the real subjects with a
 ones, and compute the metric M on them; again and again. For a mean over subjects the variance of such halves around
 the whole is that of the whole itself, σ²/(S/2) · (1 - 1/2) = σ²/S (Politis, Romano and Wolf, Subsampling, 1999),
 and so it is, to first order, for any smooth metric. What a metric loses or gains by being computed on half as many
-slices, as the Fréchet distance and neighbour radii do, is the same for all halves and drops out of their deviation: the interval is
+slices, as the Fréchet distance and neighbour radii do, is the same for all halves and drops out of their deviation. So
+the interval is
 
     M ± t · deviation of the halves,    t the 97.5 % point of Student's distribution of S - 1 degrees of freedom.
 
@@ -51,6 +52,14 @@ def half_width(deviation: float, subjects: int, comparisons: int = 1) -> float:
         comparisons: of how many intervals all are to hold their truth at once in 95 % of cases (Bonferroni).
     """
     return student(1 - 0.025 / comparisons, subjects - 1) * deviation
+
+
+def never_seen(subjects: int) -> float:
+    """Return the largest share that so many independent subjects would all miss in 2.5 % of cases.
+
+    It bounds a share of 0 (or 1) that no half of the subjects departs from, whose deviation says nothing.
+    """
+    return float(1 - 0.025 ** (1 / subjects))
 
 
 def student(level: float, freedom: int) -> float:

@@ -25,7 +25,7 @@ from safetensors.torch import load_file
 from braingan.data.download import download
 from braingan.errors import InputError
 from braingan.evaluation.features.batches import in_batches
-from braingan.evaluation.features.extractor import Extractor
+from braingan.evaluation.features.extractor import Classifier
 from braingan.evaluation.features.inception_v3 import SIDE, WIDTH, build
 from braingan.evaluation.features.resizing import by_pillow
 
@@ -62,7 +62,7 @@ def resized(images: UInt8[np.ndarray, "n side side"]) -> Float32[np.ndarray, "n 
 
 
 @final
-class Inception(Extractor):
+class Inception(Classifier):
     """The 2048 features before the classifier, which FID is measured in."""
 
     name = "inception"
