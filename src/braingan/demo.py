@@ -18,7 +18,7 @@ SUBJECTS, MINUTES = 48, 6.5
 SLICES = ("data.frames=['T1w']", "data.slices=76:92/155", "data.edge_mm=196")
 TRAINING = (
     "model.name=thesis7", "training.batch_size=16", "training.learning_rate=4e-4",
-    "training.epochs=1000000", "evaluation.count=160", "evaluation.seeds=1",
+    "training.epochs=1000000", "evaluation.count=160", "evaluation.seeds=1", "evaluation.also=['anatomy', 'random']",
 )  # fmt: skip
 MORE_TIME = (
     "A demonstration, meant to be short. When it was measured (benchmarks/demo.py), 6,656 training images in 6.5 "

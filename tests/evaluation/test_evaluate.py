@@ -37,7 +37,7 @@ class Pixels(Extractor):
 
 @pytest.fixture
 def pixels(monkeypatch):
-    monkeypatch.setattr("braingan.evaluation.evaluate.open_extractor", lambda *args: Pixels())
+    monkeypatch.setattr("braingan.evaluation.measure.open_extractor", lambda *args: Pixels())
 
 
 def test_metrics_hold_value_floor_ratio_and_protocol(copied, pixels):
@@ -116,3 +116,29 @@ def test_uses_of_the_test_subjects_are_counted(copied, pixels):
     first = evaluate(copied)["protocol"]["test_uses"]
     assert evaluate(copied)["protocol"]["test_uses"] == first >= 1
     assert "test_uses" not in evaluate(copied, split="validation")["protocol"]
+
+
+def test_without_its_weights_inception_gives_way_to_the_offline_network_by_its_own_name(copied, monkeypatch):
+    def opened(name, *rest):
+        if name == "inception":
+            raise InputError("The weights are not here.")
+        return Pixels()
+
+    monkeypatch.setattr("braingan.evaluation.measure.open_extractor", opened)
+    found = evaluate(copied, sets=["evaluation.extractor=inception"])
+    assert found["metrics"]["frechet_distance"]["extractor"] == "pixels"
+    assert any("under its own name" in note for note in found["protocol"]["notes"])
+    with pytest.raises(InputError, match="weights are not here"):
+        evaluate(copied, sets=["evaluation.extractor=inception", "evaluation.weights=/tmp/none.pth"])
+
+
+def test_the_thesiss_distance_has_its_own_name(copied, monkeypatch):
+    class AsTheThesis(Pixels):
+        name = "inception-keras"
+
+    monkeypatch.setattr("braingan.evaluation.measure.open_extractor", lambda name, *rest: of[name]())
+    of = {"efficientnet-lite2": Pixels, "inception-keras": AsTheThesis}
+    metrics = evaluate(copied, sets=["evaluation.also=['inception-keras']"])["metrics"]
+    assert metrics["thesis_distance"]["extractor"] == "inception-keras"
+    assert not any(name.startswith("frechet_distance@") for name in metrics)
+    assert "precision@inception-keras" in metrics

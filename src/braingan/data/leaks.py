@@ -24,9 +24,9 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from jaxtyping import Complex128, Float, Float32, Int, UInt8
+from jaxtyping import Complex128, Float, Float32, Float64, Int, UInt8
 
-from braingan.data.store import SPLITS, Store
+from braingan.data.store import SPLITS, SliceSource, Store
 from braingan.progress import progress
 
 MAGNITUDES = 0.55
@@ -83,8 +83,13 @@ class Band:
         return cls(side, u, v, np.lexsort((v, -u)), ring - ring.min())
 
     def coefficients(self, images: UInt8[np.ndarray, "n side side"]) -> Complex128[np.ndarray, "n c"]:
-        """Return the Fourier coefficients of slices in the band."""
-        return np.asarray(np.fft.rfft2(images)[:, self.u, self.v])
+        """Return the Fourier coefficients of slices in the band, by the two matrix products that give no others."""
+        highest, place = int(self.v.max()), np.arange(self.side)
+        across = np.exp(-2j * np.pi / self.side * place[:, None] * np.arange(1, highest + 1))
+        down = np.exp(-2j * np.pi / self.side * np.arange(-highest, highest + 1)[:, None] * place)
+        rows = images.reshape(-1, self.side).astype(np.float64)
+        half = (rows @ across.real + 1j * (rows @ across.imag)).reshape(len(images), self.side, highest)
+        return np.asarray((down @ half)[:, self.u + highest, self.v - 1])
 
     def ring_means(self, values: Float[np.ndarray, "n c"]) -> Float[np.ndarray, "n c"]:
         """Return, in the place of each value, the mean over its ring."""
@@ -106,11 +111,15 @@ def phase_likeness(
 ) -> Float32[np.ndarray, " n"]:
     """Return the mean cosine of the phase differences of pairs of slices, after the best shift of each pair."""
     cross = _phases(band.coefficients(first)) * _phases(band.coefficients(second)).conj()
+    return np.asarray(best_shift(cross, band) / len(band.u), np.float32)
+
+
+def best_shift(cross: Complex128[np.ndarray, "n c"], band: Band) -> Float64[np.ndarray, " n"]:
+    """Return the largest correlation over all shifts tried, from the cross spectra of pairs of slices."""
     steps = np.arange(-REACH, REACH + STEP / 2, STEP)
     down, across = (grid.ravel() for grid in np.meshgrid(steps, steps))
     angle = 2 * np.pi / band.side * (band.u[:, None] * down + band.v[:, None] * across)
-    cosines = cross.real @ np.cos(angle) - cross.imag @ np.sin(angle)
-    return np.asarray(cosines.max(axis=1) / len(band.u), np.float32)
+    return np.asarray((cross.real @ np.cos(angle) - cross.imag @ np.sin(angle)).max(axis=1))
 
 
 def _phases(coefficients: Complex128[np.ndarray, "n c"]) -> Complex128[np.ndarray, "n c"]:
@@ -134,7 +143,7 @@ def find_leaks(store: Store, magnitudes: float = MAGNITUDES, phases: float = PHA
     leaks: list[Leak] = []
     with progress("leak audit", pairs_compared(store), "pairs") as advance:
         for _, groups in _frames(store):
-            vectors = [_vectors_of(store, group, band) for group in groups]
+            vectors = [vectors_of(store, group, band) for group in groups]
             for one, other in combinations(range(len(groups)), 2):
                 for i, j, alike, turns in _candidates(vectors[one], vectors[other], band, magnitudes):
                     leaks += _verified(store, groups[one][i], groups[other][j], alike, turns, band, phases)
@@ -154,7 +163,8 @@ def _frames(store: Store) -> Iterator[tuple[str, list[Int[np.ndarray, " n"]]]]:
         yield str(frame), [group for group in groups if len(group)]
 
 
-def _vectors_of(store: Store, indices: Int[np.ndarray, " n"], band: Band) -> Float32[np.ndarray, "n c"]:
+def vectors_of(store: SliceSource, indices: Int[np.ndarray, " n"], band: Band) -> Float32[np.ndarray, "n c"]:
+    """Return the magnitude vectors of slices of a store, in the memory of these alone."""
     each = max(PIXELS // store.side**2, 1)
     vectors = np.empty((len(indices), len(band.u)), np.float32)
     for start in range(0, len(indices), each):

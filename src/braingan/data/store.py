@@ -5,10 +5,11 @@ their first use.
 """
 
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from jaxtyping import Float32, Int, Shaped, UInt8
@@ -54,6 +55,21 @@ class Columns(dict[str, Shaped[np.ndarray, " n"]]):
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise InputError(f"{self._path} is missing or damaged: prepare the store again.") from error
         return self[name]
+
+
+class SliceSource(Protocol):
+    """A store, or any slices by number."""
+
+    @property
+    def side(self) -> int:
+        """Width and height of a slice in pixels."""
+
+    @property
+    def columns(self) -> Mapping[str, Shaped[np.ndarray, " n"]]:
+        """At least `subject`."""
+
+    def images(self, indices: Int[np.ndarray, " n"]) -> UInt8[np.ndarray, "n side side"]:
+        """Return slices by number, in the order asked for."""
 
 
 @dataclass(frozen=True)

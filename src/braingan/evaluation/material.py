@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Int, Shaped, UInt8
 
 from braingan.data.store import Store
 from braingan.errors import InputError
 from braingan.evaluation.baselines import blurred, gaussian
+from braingan.evaluation.gate import Gate
+from braingan.evaluation.nearest import TrainingSlices
 from braingan.evaluation.pictures import read_folder
 from braingan.evaluation.sets import SliceSet
 from braingan.evaluation.settings import EvaluationSettings
@@ -51,6 +53,25 @@ class Material:
     def side(self) -> int:
         """Width and height of a slice in pixels."""
         return int(self.real.images.shape[1])
+
+    def gate(self) -> Gate | None:
+        """Return the gate of the training slices, None if these are not known, or if there is nobody to set it by.
+
+        In a store its threshold is set by validation subjects, else by the held-out slices themselves.
+        """
+        try:
+            if self.store is not None:
+                return Gate.of_store(self.store, self.frames)
+            if self.training is None:
+                return None
+            count, both = len(self.training), [self.training, self.real]
+            subjects = np.concatenate([[f"{number} {name}" for name in of.subjects] for number, of in enumerate(both)])
+            loose = Loose(np.concatenate([of.images for of in both]), {"subject": subjects})
+            numbers = np.arange(count + len(self.real))
+            return Gate.of_slices(TrainingSlices(loose, numbers[:count]), numbers[count:])
+        except InputError as error:
+            self.notes.append(str(error))
+            return None
 
     def baselines(self) -> dict[str, SliceSet]:
         """Return what a generator has to beat."""
@@ -89,11 +110,12 @@ def material_of_run(
     where = f"{store.folder.root} has {len(held_out)} {split} and {len(trained_on)} training slices"
     count = _count(settings, [len(held_out), len(trained_on)], where)
     cache = generator.snapshot.root / "features"
+    training = SliceSet.of_store(store, spread(trained_on, min(len(trained_on), max(count, REMEMBERED))))
     return Material(
         SliceSet.of_store(store, spread(held_out, count)),
-        SliceSet.of_store(store, spread(trained_on, count)),
+        training.take(spread(np.arange(len(training)), count)),
         [SliceSet.generated(generator.sample(count, seed), cache) for seed in range(settings.seeds)],
-        SliceSet.of_store(store, spread(trained_on, min(len(trained_on), max(count, REMEMBERED)))),
+        training,
         {"split": split, "store": store.fingerprint, "snapshot": generator.snapshot.images_seen},
         store,
         frames,
@@ -136,6 +158,23 @@ def material_of_folders(real: Path, fake: Path, train: Path | None, settings: Ev
         {"real": real.name, "fake": fake.name, "train": train.name if train else ""},
         notes=[said for said in notes if said],
     )
+
+
+@dataclass(frozen=True)
+class Loose:
+    """Slices that are in no store, by number: training slices first, then held-out ones."""
+
+    every: UInt8[np.ndarray, "n side side"]
+    columns: Mapping[str, Shaped[np.ndarray, " n"]]
+
+    @property
+    def side(self) -> int:
+        """Width and height of a slice in pixels."""
+        return int(self.every.shape[1])
+
+    def images(self, indices: Int[np.ndarray, " n"]) -> UInt8[np.ndarray, "n side side"]:
+        """Return slices by number."""
+        return np.asarray(self.every[indices])
 
 
 def _halved(slices: SliceSet) -> tuple[SliceSet, SliceSet]:

@@ -24,6 +24,8 @@ class SliceSet:
     """What a store says of each, such as `depth`; none of generated slices."""
     cache: Path | None = None
     """Folder for features, kept by content; None keeps them in memory only."""
+    part_of: "tuple[SliceSet, Int[np.ndarray, ' n']] | None" = None
+    """A larger set and the rows of it that these are: its features are theirs."""
     _features: dict[str, Float32[np.ndarray, "n d"]] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -38,15 +40,18 @@ class SliceSet:
         return cls(images, np.asarray([f"generated {number}" for number in range(len(images))]), cache=cache)
 
     def take(self, rows: Int[np.ndarray, " m"]) -> "SliceSet":
-        """Take some of the slices."""
+        """Take some of the slices; features of all of them are computed together."""
         columns = {name: column[rows] for name, column in self.columns.items()}
-        return SliceSet(self.images[rows], self.subjects[rows], columns, self.cache)
+        return SliceSet(self.images[rows], self.subjects[rows], columns, part_of=(self, rows))
 
     def __len__(self) -> int:
         return len(self.images)
 
     def features(self, extractor: Extractor) -> Float32[np.ndarray, "n d"]:
         """Return a row of features per slice."""
+        if self.part_of is not None:
+            whole, rows = self.part_of
+            return np.asarray(whole.features(extractor)[rows])
         if extractor.name not in self._features:
             self._features[extractor.name] = self._load_or_compute(extractor)
         return self._features[extractor.name]

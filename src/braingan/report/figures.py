@@ -2,6 +2,7 @@
 
 import base64
 import io
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -42,6 +43,24 @@ def loss_curves(rows: list[dict[str, str]], chance: float) -> str:
         axes.set_xlim(left=0)
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False)
+        return _svg(figure)
+
+
+def likeness_chart(admitted: Sequence[float], refused: Sequence[float], marks: Mapping[str, float]) -> str:
+    """Draw how alike slices are to their nearest training slice, with marked likenesses, as SVG."""
+    with mpl.rc_context():
+        mpl.rcParams.update(STYLE)
+        figure = Figure(figsize=(6.4, 2.8), layout="constrained")
+        axes = figure.subplots()
+        bins = np.linspace(0, 1, 51).tolist()
+        axes.hist(admitted, bins, color=BLUE, label="admitted")
+        if refused:
+            axes.hist(refused, bins, color=ORANGE, label="refused", hatch="////", edgecolor="white", linewidth=0)
+        for (name, where), line in zip(marks.items(), (":", "-", "--"), strict=True):
+            axes.axvline(where, color="black", linewidth=1.2, linestyle=line, label=f"{name} {where:.2f}")
+        axes.set(xlabel="likeness to the nearest training slice", ylabel="slices", xlim=(0, 1))
+        axes.spines[["top", "right"]].set_visible(False)
+        figure.legend(loc="outside upper left", ncols=3, frameon=False, fontsize=9)
         return _svg(figure)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from braingan.data.store import Store
 from braingan.errors import InputError
+from braingan.evaluation.features.anatomy import Anatomy
 from braingan.evaluation.features.efficientnet import EfficientNetLite2
 from braingan.evaluation.features.encoder import EncoderFeatures
 from braingan.evaluation.features.extractor import Classifier, Extractor
@@ -14,7 +15,11 @@ from braingan.evaluation.features.keras_inception import KerasInception
 from braingan.evaluation.features.random import RandomNetwork
 
 OFFLINE = "efficientnet-lite2"
-EXTRACTORS: dict[str, Callable[[], Extractor]] = {OFFLINE: EfficientNetLite2, "random": RandomNetwork}
+EXTRACTORS: dict[str, Callable[[], Extractor]] = {
+    OFFLINE: EfficientNetLite2,
+    "anatomy": Anatomy,
+    "random": RandomNetwork,
+}
 WITH_WEIGHTS: dict[str, Callable[[Path | None], Extractor]] = {
     "inception": Inception,
     "inception-keras": KerasInception,
