@@ -1,6 +1,6 @@
 """How well a store's own encoder tells frame, depth, lesion area and label of test subjects, and how long it trains.
 
-    python benchmarks/encoder.py STORE... [--images 60000] [--seed 0] [--threads N]
+    python benchmarks/encoder.py STORE... [--images 120000] [--seed 0] [--threads N]
 
 Trains an encoder on the training subjects of each store, and scores it on its test subjects (validation subjects, where
 there are none), with 95 % intervals by subject. Nothing is written into the stores. The figures are printed and written

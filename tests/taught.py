@@ -15,11 +15,12 @@ SIDE = 32
 
 
 def slice_of(rng, frame, depth, area, label):
-    """A head, darker in the frame "dark" and shorter further up, a lesion of so many pixels, stripes by label."""
+    """A head, darker in the frame "dark" and shorter further up, a lesion of so many pixels, "b" has a hole."""
     row, column = np.mgrid[:SIDE, :SIDE]
     head = (row - 15.5) ** 2 + (column - 15.5) ** 2 < 14**2
     image = np.where(head & (row > 2 + 14 * depth), 60 if frame == "dark" else 130, 0) + 0.0
-    image[(column % 4 < 2 if label == "b" else row % 4 < 2) & (image > 0)] += 25
+    if label == "b":
+        image[12:18, 12:20] = 0
     edge = round(np.sqrt(area))
     image[26 - edge : 26, 12 : 12 + edge] = 250
     return np.clip(image + rng.normal(0, 4, image.shape), 0, 255).astype(np.uint8)
@@ -39,6 +40,7 @@ def taught_store(folder: Path, subjects=20, each=12, frames=("dark", "light"), l
             depth = (2 * position + rng.uniform(0, 1)) / (2 * each)
             area = 0.0 if rng.random() < 1 / 3 else float(rng.integers(2, 9) ** 2)
             part.images.append(slice_of(rng, frame, depth, area, label))
+            part.masks.append(np.uint8(part.images[-1] > 220))
             part.files.append(f"{name} {position}")
             part.rows.append({
                 "subject": name, "volume": name, "frame": frame, "position": position, "pixel_mm": 1.0, "label": label,

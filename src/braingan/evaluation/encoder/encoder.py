@@ -30,7 +30,7 @@ from braingan.evaluation.encoder.scores import held_out_scores
 from braingan.evaluation.encoder.training import IMAGES, train_network
 from braingan.folders import read_json, write_bytes, write_json
 
-FORMAT = 1
+FORMAT = 2
 """Another number, another network or training: encoders of before are left aside."""
 BATCH = 64
 
@@ -66,6 +66,7 @@ class Encoder:
         """Changes whenever its features would."""
         return f"encoder {self.record['weights']} {self.record['identity']['store']}"
 
+    @torch.no_grad()
     def predict(self, images: UInt8[np.ndarray, "n side side"]) -> dict[str, Shaped[np.ndarray, "n ..."]]:
         """Return what slices show, as far as the store taught it.
 
@@ -75,32 +76,31 @@ class Encoder:
         Raises:
             InputError: the slices are not of the store's side.
         """
-        raw = [self.network.heads(features) for features in self._features(images)]
+        raw = [self.network(slices)[0] for slices in self._batches(images)]
         return self.questions.read(torch.cat(raw) if raw else torch.zeros(0, self.questions.width))
 
+    @torch.no_grad()
     def features(self, images: UInt8[np.ndarray, "n side side"]) -> Float32[np.ndarray, "n 128"]:
         """Return the activations that predictions are read from, a row per slice.
 
         Raises:
             InputError: the slices are not of the store's side.
         """
-        found = [features.numpy() for features in self._features(images)]
+        found = [self.network.features(slices).numpy() for slices in self._batches(images)]
         return np.concatenate(found) if found else np.zeros((0, FEATURES), np.float32)
 
     def score(self, store: Store, indices: Int[np.ndarray, " n"]) -> dict[str, dict[str, Any]]:
         """Return the scores on slices of a store."""
         return held_out_scores(self.questions, self.predict(store.images(indices)), store, indices)
 
-    def _features(self, images: UInt8[np.ndarray, "n side side"]) -> Iterator[Float[Tensor, "n 128"]]:
+    def _batches(self, images: UInt8[np.ndarray, "n side side"]) -> Iterator[Float[Tensor, "n 1 side side"]]:
         if images.shape[1] != self.record["side"]:
             raise InputError(
                 f"The encoder was trained on slices of {self.record['side']} pixels, these have {images.shape[1]}."
             )
         self.network.eval()
         for start in range(0, len(images), BATCH):
-            slices = torch.from_numpy(np.asarray(images[start : start + BATCH], np.float32))[:, None] / 255
-            with torch.no_grad():
-                yield self.network.features(slices)
+            yield torch.from_numpy(np.asarray(images[start : start + BATCH], np.float32))[:, None] / 255
 
 
 def train_encoder(store: Store, frames: tuple[str, ...] = (), seed: int = 0, images: int = IMAGES) -> Encoder:
@@ -184,8 +184,8 @@ def _read(path: Path, identity: dict[str, Any]) -> Encoder | None:
         if record["identity"] != identity or hashlib.sha256(weights).hexdigest() != record["weights"]:
             return None
         questions = Questions.from_json(record["questions"])
-    except (InputError, OSError, KeyError, TypeError):
+        network = EncoderNetwork(questions.width, questions.extent is not None)
+        network.load_state_dict(load(weights))
+    except (InputError, OSError, KeyError, TypeError, RuntimeError):  # the last: weights of another network
         return None
-    network = EncoderNetwork(questions.width)
-    network.load_state_dict(load(weights))
     return Encoder(network.eval(), questions, record)

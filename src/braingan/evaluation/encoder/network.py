@@ -1,9 +1,14 @@
 """The encoder's network: a small residual one, whose pooled activations are its features.
 
-A stride-2 convolution halves the side until a 112-pixel slice is 7 × 7; from the second on, a residual convolution
-follows each (He et al., Deep residual learning, 2016). The maps' mean is the feature vector, and one matrix reads every
-answer from it. Batch normalisation keeps the maps' absolute scale, from which an area can be read (group normalisation
-would divide it out); in evaluation mode it is a fixed factor, so that a slice's features do not depend on its batch.
+Slices are shrunk to 64 pixels: what it is asked shows at that size, and it sees several times as many slices in the
+same time. Stride-2 convolutions halve the side down to 4; from the second on, a residual convolution follows each (He
+et al., Deep residual learning, 2016). The maps' mean is the feature vector, and one matrix reads frame, depth, label
+and whether there is a lesion from it. Batch normalisation keeps the maps' absolute scale; in evaluation mode it is a
+fixed factor, so that a slice's features do not depend on its batch.
+
+Where a lesion is, the store's label maps say. A feature pyramid (Lin et al., 2017) over the last three stages answers,
+on a grid of a quarter of the side, which share of each cell is lesion; their mean is the share of the slice. An area
+alone, with no word of the place, teaches less: large lesions were missed after such a training.
 """
 
 from itertools import pairwise
@@ -13,10 +18,21 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-SIDE = 112
-"""Larger slices are shrunk to so many pixels: the cost of a training does not depend on the store's side."""
+SIDE = 64
+"""Larger slices are shrunk to so many pixels."""
+RARE = -4.0
+"""Logit of lesion that a cell begins with."""
 CHANNELS = (16, 32, 64, 128)
 FEATURES = CHANNELS[-1]
+PYRAMID = 24
+"""Channels in which the stages are added up."""
+
+
+def shrunk(slices: Float[Tensor, "n 1 side side"]) -> Float[Tensor, "n 1 small small"]:
+    """Return slices with `SIDE` pixels a side; smaller ones as they are."""
+    if slices.shape[-1] <= SIDE:
+        return slices
+    return F.interpolate(slices, (SIDE, SIDE), mode="bilinear", antialias=True)
 
 
 class Residual(nn.Module):
@@ -39,25 +55,62 @@ def convolution(before: int, after: int, size: int, stride: int) -> nn.Sequentia
     )
 
 
-class EncoderNetwork(nn.Module):
-    """Slices to features, and features to a row of raw answers."""
+class LesionMap(nn.Module):
+    """Which share of each cell is lesion, as a logit, from the maps of the last three stages."""
 
-    def __init__(self, answers: int) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        layers: list[nn.Module] = [convolution(1, CHANNELS[0], size=5, stride=2)]
+        self.sides = nn.ModuleList(nn.Conv2d(channels, PYRAMID, 1) for channels in CHANNELS[1:])
+        self.joint = convolution(PYRAMID, PYRAMID, size=3, stride=1)
+        self.logit = nn.Conv2d(PYRAMID, 1, 1)
+        self.logit.bias = nn.Parameter(torch.full((1,), RARE))
+
+    def forward(self, stages: list[Float[Tensor, "n _ _ _"]]) -> Float[Tensor, "n h w"]:
+        """Return the logits on the finest of the stages' grids."""
+        fine, *coarser = (side(maps) for side, maps in zip(self.sides, stages, strict=True))
+        for maps in coarser:
+            fine = fine + F.interpolate(maps, fine.shape[-2:], mode="bilinear")
+        logits: Tensor = self.logit(self.joint(F.relu(fine)))[:, 0]
+        return logits
+
+
+class EncoderNetwork(nn.Module):
+    """Slices to features, and features to a row of raw answers.
+
+    With `lesions`, the last but one answer is the logit of there being any, the last the share of the slice.
+    """
+
+    def __init__(self, answers: int, lesions: bool) -> None:
+        super().__init__()
+        stages = [convolution(1, CHANNELS[0], size=5, stride=2)]
         for before, after in pairwise(CHANNELS):
-            layers += [convolution(before, after, size=3, stride=2), Residual(after)]
-        self.maps = nn.Sequential(*layers).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.heads = nn.Linear(FEATURES, answers)
+            stages.append(nn.Sequential(convolution(before, after, size=3, stride=2), Residual(after)))
+        self.stages = nn.ModuleList(stages)
+        self.heads = nn.Linear(FEATURES, answers - lesions)
+        self.lesion_map = LesionMap() if lesions else None
+        self.most = nn.Parameter(torch.ones(()))
+        """How much the likeliest cell says of whether there is any."""
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def features(self, slices: Float[Tensor, "n 1 side side"]) -> Float[Tensor, "n 128"]:
         """Return the features of slices, black 0 and white 1."""
-        if slices.shape[-1] > SIDE:
-            slices = F.interpolate(slices, (SIDE, SIDE), mode="bilinear", antialias=True)
-        pooled: Tensor = self.maps(slices).mean(dim=(2, 3))
-        return pooled
+        return self._stages(slices)[-1].mean(dim=(2, 3))
 
-    def forward(self, slices: Float[Tensor, "n 1 side side"]) -> Float[Tensor, "n answers"]:
-        """Return raw answers: logits, and numbers on their training scale."""
-        answers: Tensor = self.heads(self.features(slices))
-        return answers
+    def forward(
+        self, slices: Float[Tensor, "n 1 side side"]
+    ) -> tuple[Float[Tensor, "n answers"], Float[Tensor, "n h w"] | None]:
+        """Return raw answers (logits, and numbers on their training scale), and the lesion map's logits."""
+        stages = self._stages(slices)
+        answers: Tensor = self.heads(stages[-1].mean(dim=(2, 3)))
+        if self.lesion_map is None:
+            return answers, None
+        logits = self.lesion_map(stages[1:])
+        there = answers[:, -1:] + self.most * logits.amax(dim=(1, 2))[:, None]
+        share = torch.sigmoid(logits).mean(dim=(1, 2))[:, None]
+        return torch.cat((answers[:, :-1], there, share), dim=1), logits
+
+    def _stages(self, slices: Float[Tensor, "n 1 side side"]) -> list[Float[Tensor, "n _ _ _"]]:
+        maps = [shrunk(slices)]
+        for stage in self.stages:
+            maps.append(stage(maps[-1]))
+        return maps[1:]

@@ -1,8 +1,9 @@
 """What a store can teach: which of frame, depth, lesion and label are known, and vary, among its training slices.
 
 What is unknown of a slice (an empty name, NaN) takes no part in the loss; what is known of none, or the same for all,
-is not asked. An area of 0 mm² is known: no lesion. Areas are learnt as square roots, a lesion's extent in mm: on a
-linear scale a few large lesions would be all that counts, on a logarithmic one a single pixel more than none.
+is not asked. An area of 0 mm² is known: no lesion. Lesions are learnt from the label maps: which share of each cell of
+a grid is ill, and the square root of the area, an extent in mm. On a linear scale a few large lesions would be all that
+counts, on a logarithmic one a single pixel more than none.
 """
 
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ from braingan.data.store import Store
 UNKNOWN = -1
 BEND = 0.1
 """Errors below this many standard deviations count by their square, larger ones by their size."""
+DEPTH_WEIGHT, CELLS_WEIGHT, LABEL_WEIGHT = 2.0, 30.0, 0.2
+"""Of losses beside the others'. Most cells are healthy: their mean is small. A label is mostly a subject's: much
+of what can be learnt of it is who the training subjects are, which the features should not hold."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +34,9 @@ class Answers:
     depth: Float32[np.ndarray, " n"]
     area: Float32[np.ndarray, " n"]
 
-    def of(self, places: Int[np.ndarray, " k"], zoom: Float32[np.ndarray, " k"]) -> "Answers":
-        """Take some of them, for slices drawn so many times as large."""
-        return Answers(self.frame[places], self.label[places], self.depth[places], self.area[places] * zoom**2)
+    def of(self, places: Int[np.ndarray, " k"]) -> "Answers":
+        """Take some of them."""
+        return Answers(self.frame[places], self.label[places], self.depth[places], self.area[places])
 
 
 @dataclass(frozen=True)
@@ -59,23 +63,29 @@ class Questions:
     depth: Scale | None
     extent: Scale | None
     """Of the square root of the lesion area."""
+    slice_mm2: float
+    """Area of a slice, of the median pixel size where that varies; 0 where it is unknown."""
 
     @classmethod
     def of(cls, store: Store, indices: Int[np.ndarray, " n"]) -> "Questions":
         """Find what slices of a store can teach."""
-        columns = store.columns
+        columns = {name: store.columns[name][indices] for name in ("frame", "label", "depth", "lesion_area_mm2")}
+        pixel_mm = store.columns["pixel_mm"][indices]
+        pixel_mm = pixel_mm[np.isfinite(pixel_mm)].astype(np.float64)
+        extent = Scale.of(np.sqrt(columns["lesion_area_mm2"])) if len(pixel_mm) else None
         return cls(
-            _names(columns["frame"][indices]),
-            _names(columns["label"][indices]),
-            Scale.of(columns["depth"][indices]),
-            Scale.of(np.sqrt(columns["lesion_area_mm2"][indices])),
+            _names(columns["frame"]),
+            _names(columns["label"]),
+            Scale.of(columns["depth"]),
+            extent,
+            float(np.median(pixel_mm) * store.side) ** 2 if extent else 0.0,
         )
 
     @classmethod
     def from_json(cls, found: dict[str, Any]) -> "Questions":
         """Read back `dataclasses.asdict`."""
         depth, extent = (Scale(**found[name]) if found[name] else None for name in ("depth", "extent"))
-        return cls(tuple(found["frames"]), tuple(found["labels"]), depth, extent)
+        return cls(tuple(found["frames"]), tuple(found["labels"]), depth, extent, found["slice_mm2"])
 
     @property
     def asked(self) -> tuple[str, ...]:
@@ -88,7 +98,7 @@ class Questions:
         """Where each question's raw answers stand in a row."""
         widths = {
             "frame": len(self.frames), "label": len(self.labels), "depth": int(self.depth is not None),
-            "extent": int(self.extent is not None), "lesion": int(self.extent is not None),
+            "lesion": int(self.extent is not None), "share": int(self.extent is not None),
         }  # fmt: skip
         ends = np.cumsum(list(widths.values())).tolist()
         return {name: slice(end - widths[name], end) for name, end in zip(widths, ends, strict=True) if widths[name]}
@@ -108,25 +118,55 @@ class Questions:
             columns["lesion_area_mm2"][indices],
         )
 
-    def loss(self, raw: Float[Tensor, "n width"], answers: Answers) -> Float[Tensor, ""]:
-        """Return the sum of all questions' mean losses over the slices whose answer is known."""
+    def loss(
+        self,
+        raw: Float[Tensor, "n width"],
+        lesion_map: Float[Tensor, "n h w"] | None,
+        answers: Answers,
+        masks: Float[Tensor, "n 1 side side"] | None,
+    ) -> Float[Tensor, ""]:
+        """Return the sum of all questions' mean losses over the slices whose answer is known.
+
+        Args:
+            raw: answers of a network; and its `lesion_map`, logits.
+            answers: what is known.
+            masks: 1 in lesions, 0 elsewhere, as the slices were shown.
+        """
         total, places = raw.new_zeros(()), self.places
-        for name, number in (("frame", answers.frame), ("label", answers.label)):
+        for name, number, weight in (("frame", answers.frame, 1.0), ("label", answers.label, LABEL_WEIGHT)):
             if name in places:
                 wanted = torch.from_numpy(number)
                 errors = F.cross_entropy(raw[:, places[name]], wanted, ignore_index=UNKNOWN, reduction="none")
-                total = total + _mean(errors, number != UNKNOWN)
-        extent = np.sqrt(answers.area)
-        for name, scale, values in (("depth", self.depth, answers.depth), ("extent", self.extent, extent)):
-            if scale is not None:
-                wanted = torch.from_numpy(np.nan_to_num((values - scale.mean) / scale.deviation)).float()
-                errors = F.smooth_l1_loss(raw[:, places[name]][:, 0], wanted, beta=BEND, reduction="none")
-                total = total + _mean(errors, np.isfinite(values))
-        if "lesion" in places:
+                total = total + weight * _mean(errors, number != UNKNOWN)
+        if self.depth:
+            wanted = torch.from_numpy(np.nan_to_num((answers.depth - self.depth.mean) / self.depth.deviation)).float()
+            errors = F.smooth_l1_loss(raw[:, places["depth"]][:, 0], wanted, beta=BEND, reduction="none")
+            total = total + DEPTH_WEIGHT * _mean(errors, np.isfinite(answers.depth))
+        if self.extent and lesion_map is not None and masks is not None:
+            errors = self._lesion_errors(raw, lesion_map, masks)
             wanted = torch.from_numpy(answers.area > 0).float()
-            errors = F.binary_cross_entropy_with_logits(raw[:, places["lesion"]][:, 0], wanted, reduction="none")
+            errors = errors + F.binary_cross_entropy_with_logits(
+                raw[:, places["lesion"]][:, 0], wanted, reduction="none"
+            )
             total = total + _mean(errors, np.isfinite(answers.area))
         return total
+
+    def _lesion_errors(
+        self,
+        raw: Float[Tensor, "n width"],
+        lesion_map: Float[Tensor, "n h w"],
+        masks: Float[Tensor, "n 1 side side"],
+    ) -> Float[Tensor, " n"]:
+        """Return each slice's errors in the shares of its cells and in extent."""
+        assert self.extent is not None
+        shares = F.adaptive_avg_pool2d(masks, (lesion_map.shape[1], lesion_map.shape[2]))[:, 0]
+        cells = F.binary_cross_entropy_with_logits(lesion_map, shares, reduction="none").mean(dim=(1, 2))
+        wanted, found = (
+            (share * self.slice_mm2 + 1).sqrt() / self.extent.deviation
+            for share in (shares.mean(dim=(1, 2)), raw[:, self.places["share"]][:, 0])
+        )
+        extent = F.smooth_l1_loss(found, wanted, beta=BEND, reduction="none")
+        return CELLS_WEIGHT * cells + extent
 
     def read(self, raw: Float[Tensor, "n width"]) -> dict[str, Shaped[np.ndarray, "n ..."]]:
         """Return the answers that raw ones stand for; see `Encoder.predict`."""
@@ -141,8 +181,7 @@ class Questions:
             depth = parts["depth"][:, 0].numpy() * self.depth.deviation + self.depth.mean
             found["depth"] = np.clip(depth, 0, 1)
         if self.extent:
-            extent = parts["extent"][:, 0].numpy() * self.extent.deviation + self.extent.mean
-            found["lesion_area_mm2"] = np.maximum(extent, 0) ** 2
+            found["lesion_area_mm2"] = parts["share"][:, 0].numpy() * self.slice_mm2
             found["lesion_probability"] = torch.sigmoid(parts["lesion"][:, 0]).numpy()
         return found
 

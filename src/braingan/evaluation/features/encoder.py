@@ -56,6 +56,7 @@ def _described(encoder: Encoder) -> str:
     return (
         f"the store's own encoder, trained on {record['training_slices']} real slices of "
         f"{record['training_subjects']} training subjects to tell {', '.join(encoder.questions.asked)} ({held_out}); "
-        f"{FEATURES} features after pooling; slices larger than {SIDE}×{SIDE} resized to that; "
+        f"{FEATURES} features after pooling; slices of 8 bits, larger than "
+        f"{SIDE}×{SIDE} resized to that bilinearly (antialiased), not rounded; "
         f"weights SHA-256 {record['weights'][:12]}…{note}"
     )
