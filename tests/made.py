@@ -128,3 +128,22 @@ def dicom_series(folder: Path, voxels, spacing=(1.0, 1.0, 1.0), axis="axial", pa
         paths.append(folder / f"{series}.{shuffle}.{numbers[k]}")
         dataset.save_as(paths[-1], enforce_file_format=True)
     return paths
+
+
+def textured_store(folder: Path, subjects: int = 24, each: int = 4, side: int = 64):
+    """A store of round heads, each subject's with a texture of its own."""
+    rng = np.random.default_rng(2)
+    row, column = np.mgrid[:side, :side] / side - 0.5
+    frequency = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)) * side
+    for subject in range(subjects):
+        spectrum = np.fft.rfft2(rng.normal(size=(each, side, side))) * np.exp(-((frequency / 14) ** 2))
+        texture = np.fft.irfft2(spectrum, (side, side))
+        texture = 0.9 * texture[:1] + 0.45 * texture  # neighbouring slices are alike
+        for position in range(each):
+            inside = (row / 0.42) ** 2 + (column / 0.36) ** 2 < 1
+            pixels = np.where(inside, np.clip(130 + 45 * texture[position] / texture.std(), 1, 255), 0)
+            path = folder / "pictures" / f"sub-{subject:02d}" / f"sub-{subject:02d}_z-{position:02d}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels.astype(np.uint8)).save(path)
+    settings = DataSettings(split_seed=1, size=side, split=(0.6, 0.2, 0.2))
+    return prepare(folder / "pictures", folder / "store", settings, "local:1")

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float32, Int, Shaped, UInt8
@@ -57,6 +57,7 @@ class Columns(dict[str, Shaped[np.ndarray, " n"]]):
         return self[name]
 
 
+@runtime_checkable
 class SliceSource(Protocol):
     """A store, or any slices by number."""
 

@@ -38,6 +38,7 @@ ROWS = (
     Row("middle structure", "log power", "1/8 to 1/4 of the finest frequency: gyri"),
     Row("fine structure", "log power", "1/4 to 1/2 of the finest frequency: edges"),
     Row("finest structure", "log power", "1/2 to the finest frequency: grain or blur"),
+    Row("grid", "log power", "beyond the finest frequency of a row: checkerboards"),
     Row("local texture", "share of the mean", "standard deviation in windows of 5 pixels"),
     Row("edges", "share of the mean", "mean gradient"),
     Row("noise", "grey levels", "what neighbouring pixels do not explain (Immerkær, 1996)"),
@@ -58,7 +59,7 @@ def _measure(images: UInt8[np.ndarray, "n side side"]) -> Float[np.ndarray, "n r
     slices = images.astype(np.float64)
     smooth = box(slices, 3)
     brain = brain_of(smooth)
-    area = np.maximum(brain.sum(axis=(1, 2)), 1)
+    area = np.maximum(brain.sum(axis=(1, 2)), 1).astype(np.float64)
     columns = [
         brain.mean(axis=(1, 2)),
         *_shape(brain, area),
@@ -146,12 +147,12 @@ def _grey_levels(
 
 
 def _spectrum(slices: Float[np.ndarray, "n side side"]) -> Iterator[Float[np.ndarray, " n"]]:
-    """Yield log10 of the mean power in four octaves of the radial frequency, under a window against the border."""
+    """Yield log10 of the mean power in bands of the radial frequency, under a window against the border."""
     side = slices.shape[1]
     window = np.hanning(side)
     power = np.abs(np.fft.rfft2(slices * window[:, None] * window)) ** 2
     frequency = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)) * 2  # 1 is the finest
-    for low, high in ((2 / side, 1 / 8), (1 / 8, 1 / 4), (1 / 4, 1 / 2), (1 / 2, 1)):
+    for low, high in ((2 / side, 1 / 8), (1 / 8, 1 / 4), (1 / 4, 1 / 2), (1 / 2, 1), (1, 1.5)):
         ring = (frequency >= low) & (frequency < high)
         yield np.log10(power[:, ring].mean(axis=1) + 1) if ring.any() else np.zeros(len(slices))
 

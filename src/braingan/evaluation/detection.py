@@ -1,6 +1,6 @@
 """Whether a classifier can tell real slices from generated ones."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,8 +73,8 @@ def _squared_error(right: Bool[np.ndarray, " n"], subjects: Shaped[np.ndarray, "
 
 
 def detect(
-    real: Float[np.ndarray, "n d"],
-    generated: Float[np.ndarray, "m d"],
+    real: Sequence[Float[np.ndarray, "n _"]],
+    generated: Sequence[Float[np.ndarray, "m _"]],
     real_subjects: Shaped[np.ndarray, " n"],
     generated_subjects: Shaped[np.ndarray, " m"],
 ) -> Detection:
@@ -82,12 +82,21 @@ def detect(
 
     Ridge regression of real (1) against generated (0) on standardised features: a linear discriminant that holds its
     ground where there are more features than slices (Hastie, Tibshirani and Friedman, 2009, section 18.3).
+
+    Args:
+        real: blocks of features of the real slices. Each block weighs the same, however many features it has, or twenty
+            measured quantities would drown among a network's thousand.
+        generated: the same blocks of the generated ones.
+        real_subjects: whose slices these are.
+        generated_subjects: the same of the generated.
     """
-    sides = [np.asarray(side, np.float64) for side in (real, generated)]
+    scale = np.concatenate([np.full(block.shape[1], 1 / np.sqrt(block.shape[1])) for block in real])
+    sides = [np.concatenate(blocks, axis=1).astype(np.float64) for blocks in (real, generated)]
     folds = [_folds(subjects, name) for subjects, name in ((real_subjects, "real"), (generated_subjects, "generated"))]
     found = [np.zeros(len(side)) for side in sides]
     for fold in range(FOLDS):
-        weights, offset = _ridge(*(side[of != fold] for side, of in zip(sides, folds, strict=True)))
+        learnt = [side[of != fold] for side, of in zip(sides, folds, strict=True)]
+        weights, offset = _ridge(learnt[0], learnt[1], scale / np.sqrt(len(real)))
         for side, of, values in zip(sides, folds, found, strict=True):
             values[of == fold] = side[of == fold] @ weights + offset
     seen, made = (np.clip(values, 0, 1) for values in found)
@@ -100,12 +109,15 @@ def _folds(subjects: Shaped[np.ndarray, " n"], name: str) -> Int[np.ndarray, " n
 
 
 def _ridge(
-    real: Float[np.ndarray, "n d"], generated: Float[np.ndarray, "m d"]
+    real: Float[np.ndarray, "n d"], generated: Float[np.ndarray, "m d"], weight: Float[np.ndarray, " d"]
 ) -> tuple[Float[np.ndarray, " d"], float]:
-    """Return weights and offset; solved over slices or features, whichever are fewer."""
+    """Return weights and offset; solved over slices or features, whichever are fewer.
+
+    Standardised features are taken times `weight`, so that a slice's squared length is about 1.
+    """
     rows = np.concatenate([real, generated])
     mean, deviation = rows.mean(axis=0), rows.std(axis=0)
-    scale = np.where(deviation > 1e-9 * (1 + np.abs(mean)), deviation, np.inf) * np.sqrt(rows.shape[1])
+    scale = np.where(deviation > 1e-9 * (1 + np.abs(mean)), deviation, np.inf) / weight
     z = (rows - mean) / scale
     truth = np.concatenate([np.full(len(real), 0.5), np.full(len(generated), -0.5)])
     truth *= np.where(truth > 0, len(rows) / (2 * len(real)), len(rows) / (2 * len(generated)))

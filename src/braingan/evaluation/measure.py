@@ -172,8 +172,8 @@ def _detection(
 ) -> Found:
     """Train a classifier against each set of generated slices, and against real training slices as the control."""
 
-    def seen(slices: SliceSet) -> Float[np.ndarray, "n d"]:
-        return np.concatenate([slices.features(main), measure_anatomy(slices.images)], axis=1)
+    def seen(slices: SliceSet) -> list[Float[np.ndarray, "n _"]]:
+        return [slices.features(main), measure_anatomy(slices.images)]
 
     real, subjects = seen(material.real), material.real.subjects
     if min(len(np.unique(of.subjects)) for of in (material.real, material.floor)) < LEAST_SUBJECTS:
