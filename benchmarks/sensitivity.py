@@ -16,11 +16,18 @@ from pathlib import Path
 import numpy as np
 
 from braingan.data.store import Store
+from braingan.evaluation.anatomy import measure as measure_anatomy
 from braingan.evaluation.compare import compare, describe, pair_of, whole
+from braingan.evaluation.detection import detect
 from braingan.evaluation.features import Extractor, open_extractor
-from braingan.evaluation.material import spread
+from braingan.evaluation.gate import Gate
+from braingan.evaluation.intervals import half_width
+from braingan.evaluation.material import Loose, spread
+from braingan.evaluation.memorisation import authentic, membership, nearest
 from braingan.evaluation.metrics import METRICS, alone
+from braingan.evaluation.nearest import TrainingSlices
 from braingan.evaluation.sets import SliceSet
+from braingan.training.devices import Device
 
 RESULTS = Path(__file__).parent / "results" / "sensitivity.json"
 PICTURE = Path(__file__).parents[1] / "docs" / "pictures" / "sensitivity.png"
@@ -120,9 +127,15 @@ class Study:
         self.real = SliceSet.of_store(store, spread(test, count))
         self.learnt_from = SliceSet.of_store(store, spread(train[first], count))
         self.clean = SliceSet.of_store(store, spread(train[~first], count))
-        everything = np.arange(len(other))
-        self.other = other.images(spread(everything, min(count, len(other))))
+        self.other = other.images(spread(np.arange(len(other)), min(count, len(other))))
         self.extractors: list[Extractor] = [open_extractor(name, store=store) for name in EXTRACTORS]
+        validation = SliceSet.of_store(store, store.select("validation"))
+        both = (self.learnt_from, validation)
+        loose = Loose(
+            np.concatenate([of.images for of in both]), {"subject": np.concatenate([of.subjects for of in both])}
+        )
+        numbers = np.arange(len(loose.every))
+        self.gate = Gate.of_slices(TrainingSlices(loose, numbers[:count]), numbers[count:])
 
     def faultless(self) -> dict[str, dict[str, float]]:
         """Return each metric of the faultless set with the half width of its interval."""
@@ -130,13 +143,14 @@ class Study:
         for extractor in self.extractors:
             metrics = compare(self.real, [self.clean], self.learnt_from, extractor, 5).metrics
             if extractor is self.extractors[0]:
-                metrics |= describe(
-                    alone(extractor, self.real.images.shape[1]), [self.clean], self.learnt_from, extractor
-                )
+                side = self.real.images.shape[1]
+                metrics |= describe(alone(extractor, side), [self.clean], self.learnt_from, extractor)
             for name, of in metrics.items():
-                plain = name if extractor is self.extractors[0] else f"{name}@{extractor.name}"
-                found[plain] = {"value": of["value"], "half_width": of["high"] - of["value"]}
-        return found
+                if "infinite" not in name:
+                    plain = name if extractor is self.extractors[0] else f"{name}@{extractor.name}"
+                    found[plain] = {"value": of["value"], "half_width": of["high"] - of["value"]}
+        values, widths = self.apart(self.clean)
+        return found | {name: {"value": values[name], "half_width": widths[name]} for name in values}
 
     def measure(self, images: Images) -> dict[str, float]:
         """Return every metric of a set with a fault."""
@@ -145,10 +159,109 @@ class Study:
         for extractor in self.extractors:
             values = whole(pair_of(self.real, made, extractor, 5), METRICS)
             if extractor is self.extractors[0]:
-                values |= {
-                    name: of.statistic(of.rows(made, extractor))
-                    for name, of in alone(extractor, images.shape[1]).items()
-                }
+                described = alone(extractor, images.shape[1])
+                values |= {name: of.statistic(of.rows(made, extractor)) for name, of in described.items()}
             suffix = "" if extractor is self.extractors[0] else f"@{extractor.name}"
             found |= {name + suffix: value for name, value in values.items()}
-        return found
+        return found | self.apart(made)[0]
+
+    def apart(self, made: SliceSet) -> tuple[dict[str, float], dict[str, float]]:
+        """Return the measures of memorisation and detection, and half widths of their intervals."""
+        main, subjects = self.extractors[0], len(np.unique(self.real.subjects))
+        features, training, real = (of.features(main) for of in (made, self.learnt_from, self.real))
+        members, others = (nearest(of, features)[0] for of in (training, real))
+        auc, deviation = membership(members, others, self.learnt_from.subjects, self.real.subjects)
+        original = float(authentic(features, training, self.learnt_from.subjects).mean())
+        copies = float(self.gate.refuses(self.gate.nearest(made.images)).mean())
+        told = detect(
+            [real, measure_anatomy(self.real.images)],
+            [features, measure_anatomy(made.images)],
+            self.real.subjects,
+            made.subjects,
+        )
+
+        def by_subject(share: float) -> float:
+            return half_width(float(np.sqrt(max(share * (1 - share), 0.01) / subjects)), subjects)
+
+        values = {
+            "membership_auc": auc,
+            "authenticity": original,
+            "copies": copies,
+            "detector_accuracy": told.accuracy,
+        }
+        widths = {
+            "membership_auc": half_width(deviation, subjects),
+            "authenticity": by_subject(original),
+            "copies": by_subject(copies),
+            "detector_accuracy": told.width,
+        }
+        return values, widths
+
+
+def heat_map(rows: dict[str, dict[str, float]], columns: list[str]) -> Figure:
+    """Draw how far each metric (row) leaves its interval at each fault (column)."""
+    values = np.array([[abs(rows[row][column]) for column in columns] for row in rows])
+    figure = Figure(figsize=(11, 0.21 * len(rows) + 2.2), layout="constrained")
+    axes = figure.subplots()
+    shown = axes.imshow(np.log10(np.clip(values, 0.1, 100)), cmap="cividis", aspect="auto", vmin=-1, vmax=2)
+    axes.set_xticks(range(len(columns)), columns, rotation=60, ha="right", fontsize=7)
+    axes.set_yticks(range(len(rows)), list(rows), fontsize=7)
+    for row, column in zip(*np.nonzero(values > 1), strict=True):
+        axes.text(
+            column,
+            row,
+            "×",
+            ha="center",
+            va="center",
+            fontsize=6,
+            color="black" if values[row, column] > 10 else "white",
+        )
+    bar = figure.colorbar(shown, ticks=[-1, 0, 1, 2], pad=0.01, aspect=40)
+    bar.ax.set_yticklabels(["0.1", "1", "10", "100"], fontsize=7)
+    bar.set_label("half widths of its 95 % interval away from faultless slices (×: outside)", fontsize=7)
+    return figure
+
+
+def main() -> None:
+    """Plant every fault at every strength."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("store", type=Path)
+    parser.add_argument("other", type=Path)
+    parser.add_argument("--count", type=int, default=816)
+    arguments = parser.parse_args()
+    device = Device.choose("float32")
+    study = Study(Store.open(arguments.store), Store.open(arguments.other), arguments.count)
+    base = study.faultless()
+    found: dict[str, dict[str, float]] = {}
+    for kind, (fault, strengths, unit) in faults(study.learnt_from.images, study.other).items():
+        for strength in strengths:
+            name = f"{kind} {strength:g} {unit}"
+            found[name] = study.measure(fault(study.clean.images, strength, np.random.default_rng(1)))
+            print(name, flush=True)
+    far = {
+        metric: {name: (values[metric] - of["value"]) / max(of["half_width"], 1e-9) for name, values in found.items()}
+        for metric, of in base.items()
+    }
+    RESULTS.write_text(
+        json.dumps(
+            {
+                "device": device.describe(),
+                "store": Store.open(arguments.store).description["source"]["name"],
+                "other": Store.open(arguments.other).description["source"]["name"],
+                "count": len(study.real),
+                "faultless": base,
+                "values": found,
+                "half_widths_away": far,
+            },
+            indent=1,
+        )
+        + "\n"
+    )
+    heat_map(far, list(found)).savefig(PICTURE, dpi=110)
+    for metric, of in far.items():
+        seen = [name for name, away in of.items() if abs(away) > 1]
+        print(f"{metric:36} {', '.join(seen) or 'sees nothing'}")
+
+
+if __name__ == "__main__":
+    main()

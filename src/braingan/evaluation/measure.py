@@ -110,26 +110,26 @@ def _memorisation(
     real, training, subjects = material.real, material.training.features(main), material.training.subjects
     held_out = real.features(main)
 
-    def memorised(slices: SliceSet) -> dict[str, tuple[float, float]]:
+    def memorised(slices: SliceSet) -> dict[str, tuple[float, float | None]]:
         features = slices.features(main)
         original = authentic(features, training, subjects)
         members, others = (nearest(of.features(main), features)[0] for of in (material.floor, real))
         auc = membership(members, others, material.floor.subjects, real.subjects)
-        share = float(original.mean())
-        return {
+        share, statistic = float(original.mean()), data_copying(features, held_out, training)
+        found: dict[str, tuple[float, float | None]] = {
             "authenticity": (share, float(np.sqrt(share * (1 - share) / len(original)))),
             "membership_auc": auc,
-            "data_copying": (data_copying(features, held_out, training), np.nan),
         }
+        return found if statistic is None else found | {"data_copying": (statistic, None)}
 
     of_sets = [memorised(slices) for slices in material.generated]
     floors = {"authenticity": float(authentic(held_out, training, subjects).mean())}
-    for name in of_sets[0]:
-        each = [of[name][0] for of in of_sets]
-        deviation = float(np.mean([of[name][1] for of in of_sets]))
+    for name in [name for name in of_sets[0] if all(name in of for of in of_sets)]:
+        each, deviations = zip(*(of[name] for of in of_sets), strict=True)
+        known = [deviation for deviation in deviations if deviation is not None]
+        deviation = float(np.mean(known)) if known else None
         kind: Kind = "number" if name == "data_copying" else "share"
-        known = None if np.isnan(deviation) else deviation
-        metrics[name] = entry(each, known, _subjects(real), floors.get(name), kind) | _by(real, main)
+        metrics[name] = entry(each, deviation, _subjects(real), floors.get(name), kind) | _by(real, main)
     for baseline, slices in baselines.items():
         values[baseline] |= {name: value for name, (value, _) in memorised(slices).items()}
     return _copies(material, baselines, metrics, values)

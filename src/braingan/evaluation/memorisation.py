@@ -59,26 +59,26 @@ def authentic(
 
 def data_copying(
     generated: Float[np.ndarray, "n d"], held_out: Float[np.ndarray, "m d"], training: Float[np.ndarray, "t d"]
-) -> float:
-    """Return the test statistic C_T of Meehan, Chaudhuri and Dasgupta (A non-parametric test to detect data-copying,
-    2020).
+) -> float | None:
+    """Return the statistic C_T (Meehan, Chaudhuri and Dasgupta, A non-parametric test to detect data-copying, 2020).
 
     In each cell of k-means on the training features, the Mann-Whitney z of d(G, T) being greater than d(P, T); their
     mean, weighed by the share of held-out slices. Well below 0 the generator copies, well above 0 it underfits. As
     z-scores take slices for independent, which those of one subject are not, ±3 is no boundary here: compare with the
-    baselines.
+    baselines. None where no cell has enough slices of both.
     """
-    cells = k_means(np.concatenate([training, generated, held_out]), CELLS, draws(0, "cells"))
-    of_generated, of_held_out = np.split(cells[len(training) :], [len(generated)])
+    cells = k_means(training.astype(np.float64), CELLS, draws(0, "cells"))
+    centres = np.stack([training[cells == cell].mean(axis=0) for cell in np.unique(cells)])
+    of_generated, of_held_out = (nearest(rows, centres)[1] for rows in (generated, held_out))
     far, farther = nearest(generated, training)[0], nearest(held_out, training)[0]
     total, weight = 0.0, 0.0
-    for cell in range(CELLS):
+    for cell in range(len(centres)):
         a, b = far[of_generated == cell], farther[of_held_out == cell]
         if min(len(a), len(b)) >= LEAST_IN_CELL:
             deviation = np.sqrt((len(a) + len(b) + 1) / (12 * len(a) * len(b)))
             total += len(b) * (greater(a, b) - 0.5) / deviation
             weight += len(b)
-    return float(total / weight) if weight else 0.0
+    return float(total / weight) if weight else None
 
 
 def greater(a: Float[np.ndarray, " n"], b: Float[np.ndarray, " m"]) -> float:

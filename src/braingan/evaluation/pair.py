@@ -18,6 +18,10 @@ from braingan.randomness import draws
 CLUSTERS, CLUSTERINGS = 20, 10
 """Bins of the precision-recall curve, and how often they are drawn anew (Sajjadi et al., 2018, section 4)."""
 
+FAR = 10.0
+"""Standard deviations beyond which more is not worse: a background that is never quite black in generated slices lies a
+hundred of them off, and would be all that a distance is about."""
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -53,13 +57,14 @@ class Pair:
             x_subjects: whose slice each row of x is.
             y_subjects: the same of y.
             k: of the neighbour radii.
-            standardised: whether to take features in the real set's standard deviations.
+            standardised: whether to take features in the real set's standard deviations, at most `FAR` of them.
         """
         x, y = x.astype(np.float64), y.astype(np.float64)
         if standardised:
             deviations = x.std(axis=0)
             scale = np.where(deviations > 0, deviations, 1)
-            x, y = (x - x.mean(axis=0)) / scale, (y - x.mean(axis=0)) / scale
+            mean = x.mean(axis=0)
+            x, y = (np.clip((side - mean) / scale, -FAR, FAR) for side in (x, y))
         both = np.concatenate([x, y])
         bins = np.stack(
             [k_means(both, min(CLUSTERS, len(both)), draws(0, "bins", repeat)) for repeat in range(CLUSTERINGS)], axis=1
