@@ -35,7 +35,7 @@ PARTS = {"compare": "metrics", "_compared": "metrics of baselines", "_memorisati
 
 def material(store: Store, cache: Path) -> Material:
     """Deal a store's subjects to the three sides; generated slices are training slices with noise, of other rows."""
-    names, numbers = np.unique(store.columns["subject"], return_inverse=True)
+    _, numbers = np.unique(store.columns["subject"], return_inverse=True)
     real = np.flatnonzero(numbers % 3 == 0)
     training = np.flatnonzero(numbers % 3 != 0)
     held_out = SliceSet(store.images(spread(real, COUNT)), store.columns["subject"][spread(real, COUNT)], cache=cache)
