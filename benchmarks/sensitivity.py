@@ -10,10 +10,13 @@ OTHER_STORE, of the same side, is "another data set". Writes `benchmarks/results
 `docs/pictures/sensitivity.png`.
 """
 
+import argparse
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from braingan.data.store import Store
 from braingan.evaluation.anatomy import measure as measure_anatomy

@@ -65,6 +65,7 @@ def test_from_scans_to_a_report(tmp_path, make, part):
     assert isinstance(found["lesions"], str) == (part == "knee")
     run = RunFolder(tmp_path / "run")
     sets = ["model.name=thesis4", "training.epochs=1", "training.batch_size=8", "evaluation.seeds=1"]
+    sets.append("evaluation.also=[]")
     assert train_recipe(compose(None, sets), store, run)
     evaluate(run)
     page = write_report(run).read_text()

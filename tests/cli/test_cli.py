@@ -12,6 +12,10 @@ import made
 BRAINGAN = [sys.executable, "-c", "from braingan.cli import main; main()"]
 
 
+FEW = ("evaluation.also=['anatomy']",)
+"""Extractors: to train an encoder takes minutes."""
+
+
 def call(*arguments, **options):
     return subprocess.run([*BRAINGAN, *map(str, arguments)], capture_output=True, text=True, **options)
 
@@ -38,7 +42,7 @@ def test_the_package_is_the_command():
 def test_from_pictures_to_a_report(tmp_path):
     source = made.picture_folder(tmp_path / "pictures", subjects=12, each=4)
     store, run = tmp_path / "store", tmp_path / "run"
-    quick = ("model.name=thesis4", "training.epochs=2", "training.batch_size=8", "evaluation.seeds=1")
+    quick = ("model.name=thesis4", "training.epochs=2", "training.batch_size=8", "evaluation.seeds=1", *FEW)
     sets = [part for name in quick for part in ("--set", name)]
     prepared = call("prepare", source, "--out", store, "--on", "local:1", "--set", "data.split_seed=1")
     assert prepared.returncode == 0, prepared.stderr

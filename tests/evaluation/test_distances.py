@@ -39,7 +39,8 @@ def test_frechet_distance_of_known_gaussians():
 def test_frechet_distance_is_torchmetrics(n, m, d):
     x, y = RNG.normal(size=(n, d)), RNG.normal(1, 2, size=(m, d)) @ RNG.normal(size=(d, d)) / np.sqrt(d)
     moments = [torch.from_numpy(array) for z in (x, y) for array in (z.mean(axis=0), np.cov(z.T))]
-    assert frechet_distance(x, y) == pytest.approx(_compute_fid(*moments).item(), rel=1e-5)
+    exact = 1e-6 if min(n, m) > d else 1e-5  # theirs takes a root of singular matrices where there are fewer slices
+    assert frechet_distance(x, y) == pytest.approx(_compute_fid(*moments).item(), rel=exact)
 
 
 def test_kernel_distance_is_torchmetrics_with_one_subset_of_all():

@@ -9,22 +9,6 @@ import pytest
 from braingan.folders import RunFolder, read_json, write_json
 from braingan.report.run import write_report
 
-METRIC = {"value": 30.0, "floor": 10.0, "ratio": 3.0, "values": [30.0], "count": 8, "extractor": "made"}
-METRICS = {
-    "format": 1,
-    "protocol": {
-        "split": "test", "count": 8, "subjects": 2, "training_subjects": 6, "generation_seeds": 1, "neighbours": 3,
-        "extractor": "made <features>", "store": "", "snapshot": 0, "braingan": "0",
-    },
-    "metrics": {
-        "frechet_distance": METRIC,
-        "precision": METRIC | {"value": 0.25, "floor": 0.75},
-        "recall": METRIC | {"value": 0.5, "floor": 0.8},
-    },
-    "confusion": {"real": {"real": 7, "generated": 1}, "generated": {"real": 0, "generated": 8}},
-}  # fmt: skip
-
-
 VOID = ("meta", "img", "br", "path", "use")
 
 
@@ -77,12 +61,9 @@ def test_a_page_before_and_after_evaluation(copied):
     assert "a run & <more>: synthetic brain slices by thesis4" in page.text
     assert "20,072,001 parameters, 20,072,001 trainable" in page.text
     assert "Conv2DTranspose112×112×11,601" in page.text
-    write_json(copied.snapshots()[-1].metrics, METRICS)
+    write_json(copied.snapshots()[-1].metrics, {"format": 1, "metrics": {}})
     page = read(write_report(copied))
-    assert "lie 3.0 times as far from the test subjects' slices (30.0)" in page.text
-    assert "25% of the generated slices look like some real one" in page.text
-    assert "made <features>" in page.text
-    assert "Not FID" in page.text
+    assert "run braingan evaluate again" in page.text
 
 
 def test_it_is_made_again_byte_identical(copied):

@@ -18,6 +18,8 @@ STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
     "font.size": 11,
 }
+Curve = dict[str, list[float]]
+"""`precision` and `recall` along the trade-off between them."""
 
 
 def png_uri(pixels: UInt8[np.ndarray, "height width"]) -> str:
@@ -25,6 +27,37 @@ def png_uri(pixels: UInt8[np.ndarray, "height width"]) -> str:
     content = io.BytesIO()
     Image.fromarray(pixels).save(content, "PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(content.getvalue()).decode()
+
+
+def trade_off(generated: Curve, floor: Curve) -> str:
+    """Draw precision against recall, of generated and of real training slices, as SVG."""
+    with mpl.rc_context():
+        mpl.rcParams.update(STYLE)
+        figure = Figure(figsize=(4.4, 4.0), layout="constrained")
+        axes = figure.subplots()
+        for name, curve, colour, line in (
+            ("real training slices", floor, GREY, "--"),
+            ("generated", generated, BLUE, "-"),
+        ):
+            axes.plot(curve["recall"], curve["precision"], line, color=colour, label=name, linewidth=2)
+            for label, weight, mark in (("F1/8", 1 / 8, "s"), ("F8", 8.0, "^")):
+                recall, precision = _best_point(curve, weight)
+                axes.plot(recall, precision, mark, color=colour, markersize=8, clip_on=False)
+                axes.annotate(
+                    label, (recall, precision), (-6, -14), textcoords="offset points", ha="right", color=colour
+                )
+        axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1), aspect="equal")
+        axes.spines[["top", "right"]].set_visible(False)
+        figure.legend(loc="outside upper left", ncols=2, frameon=False)
+        return _svg(figure)
+
+
+def _best_point(curve: Curve, weight: float) -> tuple[float, float]:
+    """Return recall and precision where F is largest, recall weighing `weight` squared times as much."""
+    recall, precision = np.array(curve["recall"]), np.array(curve["precision"])
+    weighed = weight**2 * precision + recall
+    best = int(np.argmax(recall * precision / np.where(weighed > 0, weighed, 1)))
+    return float(recall[best]), float(precision[best])
 
 
 def loss_curves(rows: list[dict[str, str]], chance: float) -> str:

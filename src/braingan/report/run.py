@@ -16,23 +16,13 @@ from braingan.evaluation.material import open_store_of
 from braingan.folders import RunFolder, read_csv, read_json, write_bytes
 from braingan.models.architecture import LayerRow, count_parameters, layer_table
 from braingan.randomness import draws
+from braingan.report.evaluation import evaluation_of, unreadable
 from braingan.report.figures import loss_curves, png_uri
 from braingan.sampling.generator import TrainedGenerator
 from braingan.training.run import mosaic, read_log
 
 SHOWN = 64
 GROWTH_STEPS, GROWTH_SLICES = 6, 6
-
-METRIC_NAMES = {
-    "frechet_distance": "Fréchet distance",
-    "kernel_distance": "Kernel distance",
-    "precision": "Precision",
-    "recall": "Recall",
-    "precision_other_subject": "Precision, radii to other subjects",
-    "recall_other_subject": "Recall, radii to other subjects",
-    "ms_ssim": "Similarity of random pairs (MS-SSIM)",
-    "brightness": "Mean brightness (0 to 255)",
-}
 
 
 def write_report(folder: RunFolder, data: Path | None = None) -> Path:
@@ -44,6 +34,7 @@ def write_report(folder: RunFolder, data: Path | None = None) -> Path:
     generator = TrainedGenerator.open(folder)
     store = open_store_of(folder, data)
     metrics = read_json(generator.snapshot.metrics) if generator.snapshot.metrics.exists() else None
+    refused = unreadable(metrics) if metrics else ""
     rows = read_log(folder, generator.snapshot.images_seen)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("braingan.report", "."), autoescape=True, undefined=jinja2.StrictUndefined
@@ -60,10 +51,8 @@ def write_report(folder: RunFolder, data: Path | None = None) -> Path:
         generated=png_uri(mosaic(generator.sample(SHOWN), 8)),
         growth=_growth(folder, store.side, generator.snapshot.images_seen),
         curves=loss_curves(rows, 2 * math.log(2)) if rows else None,
-        metrics=metrics,
-        metric_names=METRIC_NAMES,
-        meaning=_meaning(metrics) if metrics else [],
-        confusion=metrics["confusion"] if metrics else None,
+        unreadable=refused,
+        evaluation=evaluation_of(metrics, generator, store) if metrics and not refused else None,
         notes=generator.config.get("notes", []),
         store=store.description,
         splits=_splits(store),
@@ -92,39 +81,6 @@ def _growth(folder: RunFolder, side: int, images_seen: int) -> list[dict[str, st
             pixels = np.asarray(grid)[:side, : GROWTH_SLICES * side]
         rows.append({"epoch": str(int(grids[step - 1].stem[6:])), "png": png_uri(pixels)})
     return rows
-
-
-def _meaning(metrics: Mapping[str, Any]) -> list[str]:
-    """Say in a few sentences what the numbers mean."""
-    found, protocol = metrics["metrics"], metrics["protocol"]
-    distance = found["frechet_distance"]
-    precision, recall = found["precision"], found["recall"]
-    times = f"{distance['ratio']:.1f} times as far" if "ratio" in distance else "farther"
-    return [
-        f"Measured by the Fréchet distance, {protocol['count']} generated slices lie {times} from the "
-        f"{protocol['split']} subjects' slices ({distance['value']:.1f}) {'as' if 'ratio' in distance else 'than'} the "
-        f"training subjects' real slices do ({distance['floor']:.1f}, the floor: no generator needs to be better).",
-        f"{precision['value']:.0%} of the generated slices look like some real one (real training slices: "
-        f"{precision['floor']:.0%}), and {recall['value']:.0%} of the real ones are like some generated one "
-        f"(real training slices: {recall['floor']:.0%}): low precision means wrong pictures, low recall too "
-        "little variety.",
-        *_variety(found),
-    ]
-
-
-def _variety(found: Mapping[str, Any]) -> list[str]:
-    """Say how different generated slices are from each other, and how bright, beside real ones."""
-    said = []
-    if "ms_ssim" in found and found["ms_ssim"]["floor"] < 0.99:
-        made, real = (1 - found["ms_ssim"][which] for which in ("value", "floor"))
-        said.append(
-            f"Two generated slices differ {made / real:.0%} as much as two real training slices do (1 − MS-SSIM: "
-            f"{made:.2f} and {real:.2f}): far less is a generator that repeats itself, far more is noise."
-        )
-    if "brightness" in found:
-        share = found["brightness"]["value"] / found["brightness"]["floor"]
-        said.append(f"Their mean brightness is {share:.0%} of real training slices'.")
-    return said
 
 
 def _splits(store: Store) -> list[dict[str, int | str]]:

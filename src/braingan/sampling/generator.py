@@ -1,6 +1,6 @@
 """A trained generator: slices from a seed and a number."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,13 +53,21 @@ class TrainedGenerator:
     def slices(self, seed: int, count: int) -> Iterator[UInt8[np.ndarray, "n side side"]]:
         """Make slices number 0 to `count` of a seed, in constant memory."""
         for start in range(0, count, MICRO_BATCH):
-            z = latents(seed, "slice", range(start, start + MICRO_BATCH), self.model.latent_size)
-            made = self.model.sample(self.networks["generator"], z)[:, 0].numpy()
-            yield from_model_range(made)[: count - start]
+            yield self._micro_batch(seed, start)[: count - start]
 
     def sample(self, count: int, seed: int = 0) -> UInt8[np.ndarray, "{count} side side"]:
         """Make `count` slices, grey levels 0..255."""
         return np.concatenate(list(self.slices(seed, count)))
+
+    def some(self, seed: int, numbers: Sequence[int]) -> UInt8[np.ndarray, "n side side"]:
+        """Make single slices of a seed by number, in the order asked for; at least one."""
+        starts = {number: number - number % MICRO_BATCH for number in numbers}
+        made = {start: self._micro_batch(seed, start) for start in set(starts.values())}
+        return np.stack([made[starts[number]][number % MICRO_BATCH] for number in numbers])
+
+    def _micro_batch(self, seed: int, start: int) -> UInt8[np.ndarray, "n side side"]:
+        z = latents(seed, "slice", range(start, start + MICRO_BATCH), self.model.latent_size)
+        return from_model_range(self.model.sample(self.networks["generator"], z)[:, 0].numpy())
 
 
 def _weights(snapshot: SnapshotFolder, network: str) -> dict[str, torch.Tensor]:

@@ -1,0 +1,105 @@
+"""What an evaluation found, on the page: all of it where it is there, and no less where some is not."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from braingan.evaluation.evaluate import evaluate
+from braingan.evaluation.features.extractor import Extractor
+from braingan.folders import RunFolder, read_json, write_json
+from braingan.report.evaluation import unreadable
+from braingan.report.run import write_report
+
+
+class Pixels(Extractor):
+    name = "efficientnet-lite2"
+    fingerprint = description = "every eighth pixel"
+
+    def features(self, images):
+        return images[:, ::8, ::8].reshape(len(images), -1).astype(np.float32)
+
+
+class Others(Pixels):
+    name = "anatomy"
+
+
+@pytest.fixture(scope="module")
+def evaluated(trained, tmp_path_factory):
+    copy = RunFolder(tmp_path_factory.mktemp("reported") / "run")
+    shutil.copytree(trained.root, copy.root)
+    with pytest.MonkeyPatch.context() as patch:
+        of = {"anatomy": Others}
+        patch.setattr("braingan.evaluation.measure.open_extractor", lambda name, *rest: of.get(name, Pixels)())
+        evaluate(copy)
+    return copy
+
+
+def test_the_page_shows_every_section(evaluated):
+    page = write_report(evaluated).read_text()
+    found = read_json(evaluated.snapshots()[-1].metrics)
+    for said in ("Fréchet distance", "Precision", "every eighth pixel", "F1/8", "brain area", "is not FID"):
+        assert said in page, said
+    assert f"{found['metrics']['frechet_distance']['value']:.4g}"[:3] in page
+    assert page.count("data:image/png") >= 4
+    assert "anatomy" in page
+
+
+@pytest.mark.parametrize(
+    "gone", ["baselines", "curve", "groups", "realism", "anatomy", "detection", "memorisation", "confusion"]
+)
+def test_a_file_that_lacks_a_section_still_makes_a_page(evaluated, gone):
+    path = evaluated.snapshots()[-1].metrics
+    whole = read_json(path)
+    write_json(path, {name: of for name, of in whole.items() if name != gone})
+    try:
+        assert "Fréchet distance" in write_report(evaluated).read_text()
+    finally:
+        write_json(path, whole)
+
+
+def test_fid_is_said_only_of_fids_network(evaluated):
+    path = evaluated.snapshots()[-1].metrics
+    whole = read_json(path)
+    metrics = whole["metrics"] | {
+        "frechet_distance@inception": whole["metrics"]["frechet_distance"] | {"extractor": "inception"}
+    }
+    assert "is not FID" in write_report(evaluated).read_text()
+    write_json(path, whole | {"metrics": metrics})
+    try:
+        assert ">FID" in write_report(evaluated).read_text().replace("\n", "")
+    finally:
+        write_json(path, whole)
+
+
+def test_a_metric_that_is_not_known_is_shown_by_its_name(evaluated):
+    path = evaluated.snapshots()[-1].metrics
+    whole = read_json(path)
+    write_json(
+        path, whole | {"metrics": whole["metrics"] | {"new_metric": {"value": 0.5, "values": [0.5], "count": 8}}}
+    )
+    try:
+        assert "new_metric" in write_report(evaluated).read_text()
+    finally:
+        write_json(path, whole)
+
+
+def test_what_the_encoder_takes_the_slices_for(evaluated):
+    path = evaluated.snapshots()[-1].metrics
+    whole = read_json(path)
+    real = {"label": {"ill": 0.4, "well": 0.6}, "depth": {"50": 0.5}, "lesion": {"share": 0.25, "mean_area_mm2": 120.0}}
+    made = {"label": {"well": 1.0}, "depth": {"50": 0.7}, "lesion": {"share": 0.0, "mean_area_mm2": 0.0}}
+    write_json(path, whole | {"encoder": {"scores": {}, "real": real, "generated": made}})
+    try:
+        page = write_report(evaluated).read_text()
+    finally:
+        write_json(path, whole)
+    assert "label: ill" in page
+    assert "slices with a lesion" in page
+    assert "below which 50 of 100 lie" in page
+
+
+def test_files_of_other_formats_say_what_to_do():
+    assert "run braingan evaluate again" in unreadable({"format": 1})
+    assert "update it" in unreadable({"format": 99})
+    assert not unreadable({"format": 2})
