@@ -6,6 +6,8 @@ import pytest
 import made
 from braingan.errors import InputError
 from braingan.evaluation.gate import Gate, draw, moved, plant, spread
+from braingan.evaluation.material import Loose
+from braingan.evaluation.nearest import TrainingSlices
 from braingan.folders import read_json
 
 
@@ -37,6 +39,24 @@ def test_a_store_without_validation_subjects_says_what_to_do(store, monkeypatch)
     monkeypatch.setattr(type(store), "select", lambda *args: np.array([], int))
     with pytest.raises(InputError, match=r"no validation subject.*data\.split_seed"):
         Gate.of_store(store)
+
+
+def test_slices_too_small_to_tell_patients_apart_get_no_gate(store):
+    blocks = store.images(np.arange(len(store))).reshape(-1, 8, 8, 8, 8)
+    tiny = blocks.mean(axis=(2, 4)).astype(np.uint8)
+    held_out = store.select("validation")
+    with pytest.raises(InputError, match=r"of \d+ validation slices are as near .* larger ones by data\.size"):
+        Gate.of_slices(TrainingSlices(Loose(tiny, dict(store.columns)), store.select("train")), held_out)
+
+
+def test_a_slice_that_the_store_holds_twice_raises_no_threshold(store):
+    held_out, training = store.select("validation"), store.select("train")
+    images = store.images(np.arange(len(store)))
+    images[held_out[0]] = images[training[0]]
+    loose = Loose(images, {"subject": store.columns["subject"]})
+    found = Gate.of_slices(TrainingSlices(loose, training), held_out).rests_on
+    assert found.validation_copies == 1
+    assert found.threshold < 0.9
 
 
 def test_drawing_skips_what_is_refused_and_numbers_stay(gate, store):

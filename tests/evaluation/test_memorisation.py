@@ -40,6 +40,14 @@ def test_the_data_copying_statistic_is_negative_for_copies_and_positive_for_what
     assert data_copying(fresh * 2.5, held_out, training) > 2
 
 
+def test_the_data_copying_statistic_does_not_depend_on_the_order_of_slices():
+    training, held_out, fresh = (RNG.normal(size=(400, 4)) for _ in range(3))
+    first = data_copying(fresh, held_out, training)
+    for _ in range(3):
+        shuffled = (RNG.permutation(rows) for rows in (fresh, held_out, training))
+        assert data_copying(*shuffled) == pytest.approx(first)
+
+
 def test_the_area_under_a_curve_counts_ties_half():
     a, b = np.array([1.0, 2, 3]), np.array([2.0, 0, 5, 2])
     expected = np.mean([[float(x > y) + 0.5 * (x == y) for y in b] for x in a])

@@ -44,6 +44,8 @@ SHARE, REACH = 0.8, 3.0
 """Of the training slice in a planted copy; how far it is moved, in pixels either way."""
 VALIDATION = 4096
 """Validation slices looked at, at most, spread evenly over all."""
+LEAST_COUNTED = 0.5
+"""Share of the validation slices that must count; with fewer the gate would refuse most real slices."""
 LEAST_DRAWN, REFUSALS = 200, 10
 """A generator has failed once so many slices were drawn and more than so many refused for each admitted."""
 
@@ -96,7 +98,8 @@ class Gate:
             frames: those that the generator was trained on; empty for all. It can't copy slices of others.
 
         Raises:
-            InputError: there are no validation subjects, or fewer than two training slices.
+            InputError: there are no validation subjects, fewer than two training slices, or most validation slices are
+                as near to a training slice as a copy.
         """
         numbers = store.select("train", frames)
         held_out = store.select("validation", frames)
@@ -121,7 +124,7 @@ class Gate:
         """Build a gate by slices of real subjects, by their numbers, who are not among the training subjects.
 
         Raises:
-            InputError: every one of them is as near to a training slice as a copy.
+            InputError: most of them are as near to a training slice as a copy.
         """
         return cls(training, _threshold(training, held_out))
 
@@ -151,10 +154,11 @@ def _threshold(training: TrainingSlices, held_out: Int[np.ndarray, " n"]) -> Thr
     copies = np.sort(training.nearest(plant(training, PLANTED)).likeness)
     reach = float(copies[int((1 - CAUGHT) * len(copies))])
     counts = patients < reach
-    if not counts.any():
+    if counts.mean() < LEAST_COUNTED:
         raise InputError(
-            "Every validation slice is as near to a training slice as a copy: look for subjects that the store holds "
-            "twice by `braingan inspect`; slices under 48 pixels have too little texture for the gate."
+            f"{int((~counts).sum())} of {len(counts)} validation slices are as near to a training slice as a copy, so "
+            "the gate can't tell copies from patients: look for subjects that the store holds twice by `braingan inspect`; "
+            "slices under 32 pixels have too little texture, prepare larger ones by data.size."
         )
     nearest = float(patients[counts].max())
     threshold = nearest + MARGIN * (reach - nearest)
