@@ -6,8 +6,8 @@ Copies of several kinds are made of every store's training slices and shown to i
 validation subjects; then the slices of its test subjects, real people whom the generator never saw. With a run, copies
 are also blended with what it generates, in the store that it was trained on. Writes `benchmarks/results/copies.json`:
 the share of each kind that is refused, the share of test slices that is, with its 95 % interval by subject, the seconds
-that 2,048 slices take, and what the threshold would do to real slices were there fewer validation subjects, with its margin
-and without.
+that 2,048 slices take, and what the threshold would do to real slices were there fewer validation subjects, with its
+margin and without.
 """
 
 import argparse

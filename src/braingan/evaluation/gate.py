@@ -157,8 +157,8 @@ def _threshold(training: TrainingSlices, held_out: Int[np.ndarray, " n"]) -> Thr
     if counts.mean() < LEAST_COUNTED:
         raise InputError(
             f"{int((~counts).sum())} of {len(counts)} validation slices are as near to a training slice as a copy, so "
-            "the gate can't tell copies from patients: look for subjects that the store holds twice by `braingan inspect`; "
-            "slices under 32 pixels have too little texture, prepare larger ones by data.size."
+            "the gate can't tell copies from patients: look for subjects that the store holds twice by `braingan "
+            "inspect`; slices under 32 pixels have too little texture, prepare larger ones by data.size."
         )
     nearest = float(patients[counts].max())
     threshold = nearest + MARGIN * (reach - nearest)
