@@ -72,6 +72,11 @@ def test_the_interval_of_a_mean_is_students():
     assert found["value"] == pytest.approx(made.images.mean())
 
 
+def test_a_few_subjects_have_no_interval_even_where_there_is_a_deviation():
+    assert "low" not in entry([0.4], 0.1, 1, 0.8, "share")
+    assert "low" in entry([0.4], 0.1, 4, 0.8, "share")
+
+
 def test_a_ratio_is_of_distances_alone():
     assert entry([4.0], 1.0, 10, 2.0, "distance")["ratio"] == 2
     assert "ratio" not in entry([0.4], 0.1, 10, 0.8, "share")

@@ -158,10 +158,10 @@ def describe(
 def entry(
     values: Sequence[float], deviation: float | None, subjects: int, floor: float | None, kind: Kind
 ) -> dict[str, Any]:
-    """Return a metric as `metrics.json` has it; no interval without a deviation."""
+    """Return a metric as `metrics.json` has it; no interval without a deviation, or of too few subjects."""
     value = float(np.mean(values))
     found: dict[str, Any] = {"value": value}
-    if deviation is not None:
+    if deviation is not None and subjects >= LEAST_SUBJECTS:
         width = half_width(deviation, subjects)
         if kind == "share" and deviation == 0:
             width = never_seen(subjects)
