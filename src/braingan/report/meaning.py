@@ -142,14 +142,15 @@ def _copying(found: Mapping[str, Any]) -> Iterator[str]:
             f"{number(metrics['copies']['value'], share=True)} of the generated slices are nearer to a training slice "
             "than the gate allows; it lets none of these out."
         )
-    if "membership_auc" in metrics:
+    if "low" in metrics.get("membership_auc", {}):
         value = metrics["membership_auc"]
-        trace = "do not show" if value.get("low", value["value"]) <= 0.5 else "betray to some degree"
+        trace = "are not shown to betray" if value["low"] <= 0.5 else "betray to some degree"
         yield f"They {trace} whose scans were trained on (membership {value['value']:.2f}; 0.5 is no trace)."
     if "data_copying" in metrics:
-        score = metrics["data_copying"]["value"]
-        sign = "a sign of copying" if score < -2 else "no sign of copying"
-        yield f"The test for data copying gives {number(score)}, {sign} (below −2 would be one)."
+        score, copies = metrics["data_copying"]["value"], found.get("baselines", {}).get("copies", {})
+        beside = f"; training copies give {number(copies['data_copying'])}" if "data_copying" in copies else ""
+        leans = "farther from the training slices than" if score > 0 else "nearer to the training slices than"
+        yield f"The test for data copying gives {number(score)}{beside}: generated slices lie {leans} held-out ones do."
 
 
 SENTENCES: dict[str, Callable[[Mapping[str, Any]], Iterator[str]]] = {

@@ -71,7 +71,7 @@ GROUPS: dict[str, dict[str, Words]] = {
             "Membership", "how well generated slices betray who was trained on", "0.5 is best: not at all"
         ),
         "data_copying": Words(
-            "Data copying (C_T)", "nearer to training slices than held-out ones are?", "below −2 is a sign of copying"
+            "Data copying (C_T)", "farther from training slices than held-out ones", "near 0 is good; far below: copies"
         ),
     },
     "Telling apart": {
