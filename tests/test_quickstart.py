@@ -15,7 +15,7 @@ NOTEBOOK = Path(__file__).resolve().parents[1] / "docs" / "quickstart.ipynb"
 def test_the_notebook_runs_and_shows_pictures(source, tmp_path, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     if source == "pictures":
-        made.picture_folder(tmp_path / "pictures", subjects=12, each=4, kind="jpg")
+        made.picture_folder(tmp_path / "pictures", subjects=30, each=4, kind="jpg")
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     first = notebook.cells[0]
     assert 'SOURCE = "phantom"' in first.source
