@@ -4,7 +4,7 @@ Distances in its features are not FID, which is defined by the Inception network
 Source: the Lite variants of Tan and Le, EfficientNet, 2019.
 
 The package's network is run layer by layer: with batch norm folded into the convolutions, padding left to them, and
-ReLU6 in place, a slice takes about half the time, and the features differ by rounding only.
+ReLU6 in place, a slice takes less time, and the features differ by rounding only.
 """
 
 import hashlib
