@@ -53,10 +53,15 @@ def kernel_distance_of(
 ) -> float:
     """Return the same from the inner products of d features."""
     n, m = xy.shape
-    k_xx, k_yy, k_xy = ((inner / d + 1) ** 3 for inner in (xx, yy, xy))
+    k_xx, k_yy, k_xy = (_cube(inner / d + 1) for inner in (xx, yy, xy))
     within_x = (k_xx.sum() - np.trace(k_xx)) / (n * (n - 1))
     within_y = (k_yy.sum() - np.trace(k_yy)) / (m * (m - 1))
     return float(within_x + within_y - 2 * k_xy.mean())
+
+
+def _cube(a: Float[np.ndarray, "n m"]) -> Float[np.ndarray, "n m"]:
+    """Return a³ by two products, which take a fraction of the time of a power."""
+    return np.asarray(a * a * a)
 
 
 def class_score(probabilities: Float[np.ndarray, "n classes"]) -> float:
