@@ -10,6 +10,7 @@ from braingan.evaluation.distances import (
     at_infinity,
     class_score,
     frechet_distance,
+    frechet_distance_of,
     kernel_distance,
     kernel_distance_of,
 )
@@ -41,6 +42,7 @@ def test_frechet_distance_is_torchmetrics(n, m, d):
     moments = [torch.from_numpy(array) for z in (x, y) for array in (z.mean(axis=0), np.cov(z.T))]
     exact = 1e-6 if min(n, m) > d else 1e-5  # theirs takes a root of singular matrices where there are fewer slices
     assert frechet_distance(x, y) == pytest.approx(_compute_fid(*moments).item(), rel=exact)
+    assert frechet_distance_of(x @ x.T, y @ y.T, x @ y.T) == pytest.approx(frechet_distance(x, y), rel=1e-6)
 
 
 def test_kernel_distance_is_torchmetrics_with_one_subset_of_all():

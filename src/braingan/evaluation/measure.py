@@ -9,10 +9,10 @@ from jaxtyping import Float
 from braingan import __version__
 from braingan.errors import InputError
 from braingan.evaluation.anatomy import ROWS, wasserstein
-from braingan.evaluation.anatomy import measure as measure_anatomy
 from braingan.evaluation.compare import Compared, Comparison, compare, describe, entry, measurable, pair_of, whole
 from braingan.evaluation.detection import Confusion, Detection, confusion, detect, extremes, probabilities
 from braingan.evaluation.features import OF_STORE, OFFLINE, WITH_WEIGHTS, Extractor, open_extractor
+from braingan.evaluation.features.anatomy import Anatomy
 from braingan.evaluation.features.encoder import EncoderFeatures
 from braingan.evaluation.groups import recall_by_group
 from braingan.evaluation.intervals import HALVES, LEAST_SUBJECTS, halves
@@ -173,7 +173,7 @@ def _detection(
     """Train a classifier against each set of generated slices, and against real training slices as the control."""
 
     def seen(slices: SliceSet) -> list[Float[np.ndarray, "n _"]]:
-        return [slices.features(main), measure_anatomy(slices.images)]
+        return [slices.features(main), slices.features(Anatomy())]
 
     real, subjects = seen(material.real), material.real.subjects
     if min(len(np.unique(of.subjects)) for of in (material.real, material.floor)) < LEAST_SUBJECTS:
@@ -209,8 +209,8 @@ def _detection(
 
 def _anatomy(material: Material) -> list[Found]:
     """Return the Wasserstein distance of each measured quantity, beside its floor."""
-    real, floor = measure_anatomy(material.real.images), measure_anatomy(material.floor.images)
-    sets = [measure_anatomy(slices.images) for slices in material.generated]
+    real, floor = material.real.features(Anatomy()), material.floor.features(Anatomy())
+    sets = [slices.features(Anatomy()) for slices in material.generated]
     rows = []
     for number, row in enumerate(ROWS):
         each = [wasserstein(real[:, number], of[:, number]) for of in sets]

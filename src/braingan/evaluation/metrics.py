@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from braingan.evaluation.coverage import best_f, covered, density, in_balls
-from braingan.evaluation.distances import class_score, frechet_distance, kernel_distance_of
+from braingan.evaluation.distances import class_score, frechet_distance, frechet_distance_of, kernel_distance_of
 from braingan.evaluation.diversity import WINDOW, pair_similarities, vendi_score
 from braingan.evaluation.features import Classifier, Extractor
 from braingan.evaluation.pair import Pair
@@ -31,8 +31,13 @@ class Metric:
     """Whether it needs k neighbours of other subjects."""
 
 
+def _frechet_distance(pair: Pair) -> float:
+    slices, features = min(pair.xy.shape), pair.x.shape[1]
+    return frechet_distance(pair.x, pair.y) if slices > features else frechet_distance_of(pair.xx, pair.yy, pair.xy)
+
+
 METRICS: dict[str, Metric] = {
-    "frechet_distance": Metric(lambda p: frechet_distance(p.x, p.y), "distance"),
+    "frechet_distance": Metric(_frechet_distance, "distance"),
     "kernel_distance": Metric(lambda p: kernel_distance_of(p.xx, p.yy, p.xy, p.x.shape[1]), "distance"),
     "precision": Metric(lambda p: float(in_balls(p.across, p.x_radii).mean())),
     "recall": Metric(lambda p: float(in_balls(p.across.T, p.y_radii).mean())),
