@@ -27,6 +27,7 @@ class SliceSet:
     part_of: "tuple[SliceSet, Int[np.ndarray, ' n']] | None" = None
     """A larger set and the rows of it that these are: its features are theirs."""
     _features: dict[str, Float32[np.ndarray, "n d"]] = field(default_factory=dict, repr=False)
+    """By the extractor's fingerprint."""
 
     @classmethod
     def of_store(cls, store: Store, indices: Int[np.ndarray, " n"]) -> "SliceSet":
@@ -52,9 +53,9 @@ class SliceSet:
         if self.part_of is not None:
             whole, rows = self.part_of
             return np.asarray(whole.features(extractor)[rows])
-        if extractor.name not in self._features:
-            self._features[extractor.name] = self._load_or_compute(extractor)
-        return self._features[extractor.name]
+        if extractor.fingerprint not in self._features:
+            self._features[extractor.fingerprint] = self._load_or_compute(extractor)
+        return self._features[extractor.fingerprint]
 
     def _load_or_compute(self, extractor: Extractor) -> Float32[np.ndarray, "n d"]:
         if self.cache is None:
