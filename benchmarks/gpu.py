@@ -28,7 +28,7 @@ from braingan.models import MODELS
 from braingan.models.latents import latent_batch
 from braingan.recipe import compose, train_recipe
 from braingan.training.devices import Device
-from braingan.training.objectives import OBJECTIVES
+from braingan.training.objectives import objective
 from braingan.training.settings import TrainingSettings
 from braingan.training.state import initial_state
 from braingan.training.step import Step
@@ -70,13 +70,16 @@ def rate(name, batch, compiled, steps):
     """Images a second over steps that nothing waits for, as in a training; None if the batch does not fit."""
     settings = TrainingSettings(batch_size=batch, compile=compiled)
     try:
-        state = initial_state(MODELS[name](), settings, SIDE, device())
-        step = Step(state, OBJECTIVES["non_saturating"], settings, device())
-        real = torch.rand(batch, 1, SIDE, SIDE, device=device().device) * 2 - 1
+        model, slices = MODELS[name](), torch.rand(batch, 1, SIDE, SIDE) * 2 - 1
+        state = initial_state(model, settings, slices, device())
+        step = Step(state, objective(model, settings.objective), settings, device())
+        real = slices.to(device().device)
 
         def several(count):
             for number in range(count):
-                z = latent_batch(0, "training latents", number, batch, 100).to(device().device, non_blocking=True)
+                z = latent_batch(0, "training latents", number, batch, model.latent_size(SIDE)).to(
+                    device().device, non_blocking=True
+                )
                 state.epoch.add(step(real, z))
                 state.averaged.update(state.networks["generator"], batch, batch)
 

@@ -67,9 +67,9 @@ def our_training(name):
 
     keep_freed_memory()
     settings, device = TrainingSettings(batch_size=BATCH), Device.choose("auto")
-    state = initial_state(MODELS[name](), settings, SIDE, device)
-    step = Step(state, OBJECTIVES["non_saturating"], settings, device)
     real, latents = inputs()
+    state = initial_state(MODELS[name](), settings, real, device)
+    step = Step(state, OBJECTIVES["non_saturating"], settings, device)
 
     def train():
         state.epoch.add(step(real, latents))

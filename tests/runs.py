@@ -16,8 +16,7 @@ from braingan.training.run import read_log
 class Tiny(Architecture):
     name: Literal["tiny"] = "tiny"
 
-    @property
-    def latent_size(self) -> int:
+    def latent_size(self, side: int) -> int:
         return 4
 
     def build(self, side: int) -> nn.ModuleDict:

@@ -10,7 +10,9 @@ import torch.nn.functional as F
 
 from braingan.models import MODELS
 from braingan.models.architecture import channels_last
-from braingan.training.objectives import OBJECTIVES, minimax, non_saturating
+from braingan.models.flow import matching_loss
+from braingan.models.latentflow import LatentFlow
+from braingan.training.objectives import OBJECTIVES, minimax, non_saturating, objective
 
 REAL, FAKE = torch.tensor([[3.0], [-1.0]]), torch.tensor([[0.5], [-2.0]])
 
@@ -63,9 +65,12 @@ def test_gradients_are_those_of_two_separate_passes_at_the_old_weights(name):
 def test_a_fused_step_is_the_plain_one(name):
     """Fused Adam pairs weights with gradients by their place in memory, so both must have the same layout."""
     torch.manual_seed(0)
-    networks = MODELS[name]().build(112)
+    model, real = MODELS[name](), torch.randn(2, 1, 112, 112)
+    networks = model.build(112)
+    model.fit(networks, real)
     channels_last(networks)
-    OBJECTIVES["non_saturating"].gradients(networks, torch.randn(2, 1, 112, 112), torch.randn(2, 100), nullcontext)
+    latents = torch.randn(2, model.latent_size(112))
+    objective(model, "non_saturating").gradients(networks, real, latents, nullcontext)
     plain = copy.deepcopy(networks)
     for ours, theirs in zip(networks.parameters(), plain.parameters(), strict=True):
         assert ours.grad.is_contiguous(memory_format=torch.channels_last if ours.ndim == 4 else torch.contiguous_format)
@@ -74,3 +79,34 @@ def test_a_fused_step_is_the_plain_one(name):
     torch.optim.Adam(plain.parameters(), foreach=False).step()
     for (key, ours), theirs in zip(networks.named_parameters(), plain.parameters(), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6, msg=key)
+
+
+def test_a_decoder_and_a_flow_are_taught_as_two_networks_apart():
+    """The discriminator and the decoder play on completed codes; the flow sees its own loss alone."""
+    torch.manual_seed(0)
+    model = LatentFlow(flow_widths=(8, 8), widths=(8, 8, 8), reconstruction=3.0)
+    networks, real = model.build(32), torch.rand(4, 1, 32, 32) * 2 - 1
+    model.fit(networks, real)
+    latents = torch.randn(4, model.latent_size(32))
+    latents[:, -1] = torch.tensor([1.0, -1.0, 1.0, -1.0])
+    scalars = objective(model, "non_saturating").gradients(networks, real, latents, nullcontext)
+    found = {key: p.grad.clone() for key, p in networks.named_parameters()}
+    generator, discriminator = networks["generator"], networks["discriminator"]
+    seen = torch.stack([real[0].flip(2), real[1], real[2].flip(2), real[3]])
+    codes, (start, noise) = generator.code.encode(seen), generator.parts(latents)
+    completed = generator.decoder(codes, noise)
+    losses = non_saturating(discriminator(seen), discriminator(completed))
+    error = (completed - seen).abs().mean()
+    matching = matching_loss(generator.field, codes, start, latents[:, -2])
+    for part, loss in (
+        (discriminator, losses.discriminator),
+        (generator.decoder, losses.generator + 3 * error),
+        (generator.field, matching),
+    ):
+        networks.zero_grad()
+        loss.backward(retain_graph=True)
+        for key, parameter in networks.named_parameters():
+            if any(parameter is one for one in part.parameters()):
+                torch.testing.assert_close(found[key], parameter.grad, rtol=1e-4, atol=1e-6)
+    assert scalars["reconstruction_error"].item() == pytest.approx(error.item())
+    assert scalars["flow_loss"].item() == pytest.approx(matching.item())

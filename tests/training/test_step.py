@@ -9,7 +9,7 @@ from braingan.errors import InputError
 from braingan.models import MODELS
 from braingan.training.devices import Device
 from braingan.training.health import norm
-from braingan.training.objectives import OBJECTIVES
+from braingan.training.objectives import objective
 from braingan.training.settings import TrainingSettings
 from braingan.training.state import copied, initial_state
 from braingan.training.step import Step
@@ -19,15 +19,15 @@ from runs import Tiny
 def made(model, side, **settings):
     chosen = TrainingSettings(batch_size=8, threads=1, **{"precision": "float32"} | settings)
     device = Device.choose(chosen.precision, 1)
-    state = initial_state(model, chosen, side, device)
-    return state, Step(state, OBJECTIVES["non_saturating"], chosen, device)
+    state = initial_state(model, chosen, batch(model, side)[0], device)
+    return state, Step(state, objective(model, "non_saturating"), chosen, device)
 
 
 def batch(model, side, count=8):
     generator = torch.Generator().manual_seed(1)
     return (
         torch.rand(count, 1, side, side, generator=generator) * 2 - 1,
-        torch.randn(count, model.latent_size, generator=generator),
+        torch.randn(count, model.latent_size(side), generator=generator),
     )
 
 

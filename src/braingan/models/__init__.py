@@ -5,10 +5,16 @@ from typing import Any
 
 from braingan.errors import InputError
 from braingan.models.architecture import Architecture
+from braingan.models.latentflow import LatentFlow
 from braingan.models.thesis import Thesis4, Thesis7, Thesis15
 from braingan.settings import parse
 
-MODELS: dict[str, type[Architecture]] = {"thesis4": Thesis4, "thesis7": Thesis7, "thesis15": Thesis15}
+MODELS: dict[str, type[Architecture]] = {
+    "thesis4": Thesis4,
+    "thesis7": Thesis7,
+    "thesis15": Thesis15,
+    "latentflow": LatentFlow,
+}
 
 
 def parse_model(values: Mapping[str, Any]) -> Architecture:

@@ -16,10 +16,9 @@ class Architecture(Settings, ABC):
     name: str
     """Which architecture."""
 
-    @property
     @abstractmethod
-    def latent_size(self) -> int:
-        """Numbers in a latent, standard normal."""
+    def latent_size(self, side: int) -> int:
+        """Numbers in a latent, standard normal, of a slice of that side."""
 
     @abstractmethod
     def build(self, side: int) -> nn.ModuleDict:
@@ -31,6 +30,13 @@ class Architecture(Settings, ABC):
         Raises:
             InputError: the architecture does not make slices of that side.
         """
+
+    def fit(self, networks: nn.ModuleDict, slices: Float[Tensor, "n 1 side side"]) -> None:
+        """Take what an architecture has in closed form from training slices, in -1..1; nothing by default."""
+
+    def rates(self, networks: nn.ModuleDict) -> dict[str, list[tuple[float, list[nn.Parameter]]]]:
+        """Return each player's parameters in groups, with their learning rate in units of the setting's."""
+        return {name: [(1.0, list(network.parameters()))] for name, network in networks.items()}
 
     def sample(self, generator: nn.Module, latents: Float[Tensor, "n latent"]) -> Float[Tensor, "n 1 side side"]:
         """Make slices in -1..1, without gradients. Iterative architectures take several steps here."""

@@ -73,9 +73,9 @@ def discriminator(slope: float = 0.01) -> nn.Sequential:
 
 
 def probability_real(discriminator: nn.Module, slices: Float[Tensor, "n 1 side side"]) -> Float[Tensor, " n"]:
-    """Return the discriminator's probability that each slice (in -1..1) is real."""
+    """Return the discriminator's probability that each slice (in -1..1) is real, by the mean logit of its patches."""
     with torch.no_grad():
-        return torch.sigmoid(discriminator(slices).float()).squeeze(1)
+        return torch.sigmoid(discriminator(slices).float().flatten(1).mean(1))
 
 
 class _Thesis(Architecture):
@@ -84,9 +84,8 @@ class _Thesis(Architecture):
     leaky_slope: Annotated[float, Field(ge=0, le=1)] = 0.01
     """Slope of the generator's LeakyReLU below zero; the thesis states 0.01 for the discriminator only."""
 
-    @property
-    def latent_size(self) -> int:
-        """Numbers in a latent."""
+    def latent_size(self, side: int) -> int:
+        """100 numbers."""
         return LATENT
 
     def build(self, side: int) -> nn.ModuleDict:

@@ -93,7 +93,8 @@ def _splits(store: Store) -> list[dict[str, int | str]]:
 
 def _networks(generator: TrainedGenerator) -> list[dict[str, Any]]:
     side = generator.config["recipe"]["data"]["size"]
-    inputs = {"generator": torch.zeros(1, generator.model.latent_size), "discriminator": torch.zeros(1, 1, side, side)}
+    latent = torch.zeros(1, generator.model.latent_size(side))
+    inputs = {"generator": latent, "discriminator": torch.zeros(1, 1, side, side)}
     found = []
     for name, network in generator.networks.items():
         total, trainable = count_parameters(network)

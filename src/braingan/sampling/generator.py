@@ -66,7 +66,8 @@ class TrainedGenerator:
         return np.stack([made[starts[number]][number % MICRO_BATCH] for number in numbers])
 
     def _micro_batch(self, seed: int, start: int) -> UInt8[np.ndarray, "n side side"]:
-        z = latents(seed, "slice", range(start, start + MICRO_BATCH), self.model.latent_size)
+        size = self.model.latent_size(self.config["recipe"]["data"]["size"])
+        z = latents(seed, "slice", range(start, start + MICRO_BATCH), size)
         return from_model_range(self.model.sample(self.networks["generator"], z)[:, 0].numpy())
 
 

@@ -16,6 +16,8 @@ from braingan.errors import InputError
 from braingan.randomness import draws
 from braingan.training.settings import TrainingSettings
 
+EXAMPLES = 4096
+
 
 def training_slices(store: Store, frames: tuple[str, ...], settings: TrainingSettings) -> Int[np.ndarray, " n"]:
     """Return which slices a training sees.
@@ -27,6 +29,14 @@ def training_slices(store: Store, frames: tuple[str, ...], settings: TrainingSet
     if not len(indices):
         raise InputError(f"{store.folder.root} has no training slices (of these frames): see its store.json.")
     return indices
+
+
+def examples(
+    store: Store, indices: Int[np.ndarray, " n"], settings: TrainingSettings
+) -> Float[Tensor, "n 1 side side"]:
+    """Return some of the training slices, in -1..1, from which an architecture takes what it has in closed form."""
+    chosen = np.sort(draws(settings.seed, "examples").permutation(indices)[:EXAMPLES])
+    return torch.from_numpy(to_model_range(store.images(chosen))[:, None])
 
 
 class Batches:

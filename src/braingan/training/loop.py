@@ -9,10 +9,10 @@ from braingan.folders import RunFolder
 from braingan.models.architecture import Architecture
 from braingan.models.latents import latent_batch
 from braingan.progress import progress
-from braingan.training.batches import Batches, training_slices
+from braingan.training.batches import Batches, examples, training_slices
 from braingan.training.checkpoint import stoppable
 from braingan.training.devices import Device
-from braingan.training.objectives import OBJECTIVES
+from braingan.training.objectives import objective
 from braingan.training.parallel import ALONE, Ranks
 from braingan.training.record import Record
 from braingan.training.run import check_run
@@ -54,16 +54,17 @@ def train(
     keep_freed_memory()
     share = ranks.share(settings.batch_size)
     batches = Batches(store, indices, settings.batch_size, settings.seed, device.device, share)
-    state = initial_state(model, settings, store.side, device)
-    step = Step(state, OBJECTIVES[settings.objective], settings, device, ranks)
-    record = Record(folder, model, settings, device, state, len(indices), ranks)
+    size = model.latent_size(store.side)
+    state = initial_state(model, settings, examples(store, indices, settings), device)
+    step = Step(state, objective(model, settings.objective), settings, device, ranks)
+    record = Record(folder, model, settings, device, state, len(indices), size, ranks)
     with ranks.writer_first():
         record.go_on(config)
     ranks.insist_same(config["identity"], state.step)
     began = state.step
     with stoppable() as request, progress("train", *record.extent(), shown=ranks.writes) as advance:
         while not (record.complete or record.trouble or ranks.any(record.late or request.asked, state.step - began)):
-            z = latent_batch(settings.seed, "training latents", state.step, settings.batch_size, model.latent_size)
+            z = latent_batch(settings.seed, "training latents", state.step, settings.batch_size, size)
             scalars = step(batches.load(state.step), z[share].to(device.device, non_blocking=True))
             state.step += 1
             state.averaged.update(state.networks["generator"], settings.batch_size, record.images_seen)

@@ -45,6 +45,7 @@ class Record:
     device: Device
     state: State
     slices: int
+    latent_size: int
     ranks: Ranks = ALONE
     """Processes that train together: all note the same, but one has the folder and the clock."""
     rows: list[dict[str, str]] = field(default_factory=list)
@@ -209,14 +210,14 @@ class Record:
 
     def write_grid(self, epoch: int) -> None:
         """Write slices of the same latents as always."""
-        grid = latents(self.settings.seed, "grid", range(GRID), self.model.latent_size)
+        grid = latents(self.settings.seed, "grid", range(GRID), self.latent_size)
         made = self.model.sample(self.averaged(), grid.to(self.device.device))
         pixels = mosaic(from_model_range(made[:, 0].cpu().numpy()), 8)
         write_synthetic_png(self.folder.samples / f"epoch-{epoch:05d}.png", pixels, f"epoch {epoch}")
 
     def averaged(self) -> nn.Module:
         """The generator with averaged weights, ready to sample."""
-        return self.state.averaged.ready(self.model.latent_size, self.settings.seed)
+        return self.state.averaged.ready(self.latent_size, self.settings.seed)
 
     def checkpoint(self) -> None:
         """Save the state."""

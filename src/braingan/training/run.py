@@ -15,7 +15,8 @@ from braingan.training.settings import TrainingSettings, identity
 
 FORMAT = 1
 LOG_COLUMNS = ("epoch", "images", "discriminator_loss", "generator_loss", "real_probability", "fake_probability",
-               "discriminator_gradient", "generator_gradient", "diversity", "seconds", "images_per_second")  # fmt: skip
+               "discriminator_gradient", "generator_gradient", "diversity",
+               "reconstruction_error", "flow_loss", "seconds", "images_per_second")  # fmt: skip
 
 
 def check_run(folder: RunFolder, config: dict[str, Any]) -> None:

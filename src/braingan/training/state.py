@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from braingan.models.architecture import Architecture, channels_last
@@ -12,7 +13,6 @@ from braingan.randomness import draws
 from braingan.training.devices import Device
 from braingan.training.ema import AveragedWeights
 from braingan.training.health import Health, norm
-from braingan.training.objectives import OBJECTIVES
 from braingan.training.settings import TrainingSettings
 
 
@@ -113,19 +113,26 @@ def copied(content: Any) -> Any:
     return [copied(value) for value in content] if isinstance(content, list) else content
 
 
-def initial_state(model: Architecture, settings: TrainingSettings, side: int, device: Device) -> State:
-    """Build networks, optimisers and averaged weights from the seed."""
+def initial_state(
+    model: Architecture,
+    settings: TrainingSettings,
+    examples: Float[Tensor, "n 1 side side"],
+    device: Device,
+) -> State:
+    """Build networks, optimisers and averaged weights from the seed; `examples` are training slices in -1..1."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(draws(settings.seed, "initial weights").integers(2**63)))
-        networks = model.build(side)
+        networks = model.build(examples.shape[-1])
+    model.fit(networks, examples)
     networks.to(device.device)
     channels_last(networks)
     averaged = AveragedWeights(networks["generator"], settings.averaging_images)
     optimizers = {}
-    for name in OBJECTIVES[settings.objective].networks:
-        players = {"params": list(networks[name].parameters()), "initial_lr": settings.learning_rate}
+    for name, groups in model.rates(networks).items():
+        rates = [(settings.learning_rate * share, parameters) for share, parameters in groups]
+        players = [{"params": parameters, "lr": rate, "initial_lr": rate} for rate, parameters in rates]
         optimizers[name] = torch.optim.Adam(
-            [players], settings.learning_rate, settings.betas, eps=1e-7, fused=True,
+            players, settings.learning_rate, settings.betas, eps=1e-7, fused=True,
             capturable=device.device.type == "cuda",
         )  # fmt: skip
         if settings.compile:

@@ -12,9 +12,9 @@ from braingan.data.store import Store
 from braingan.executor import keep_freed_memory
 from braingan.models.architecture import Architecture
 from braingan.models.latents import latent_batch
-from braingan.training.batches import Batches, training_slices
+from braingan.training.batches import Batches, examples, training_slices
 from braingan.training.devices import Device
-from braingan.training.objectives import OBJECTIVES
+from braingan.training.objectives import objective
 from braingan.training.settings import TrainingSettings
 from braingan.training.state import initial_state
 from braingan.training.step import Step
@@ -48,12 +48,12 @@ def try_steps(store: Store, frames: tuple[str, ...], model: Architecture, settin
     keep_freed_memory()
     indices = training_slices(store, frames, settings)
     batches = Batches(store, indices, settings.batch_size, settings.seed, device.device)
-    state = initial_state(model, settings, store.side, device)
-    step = Step(state, OBJECTIVES[settings.objective], settings, device)
+    state = initial_state(model, settings, examples(store, indices, settings), device)
+    step = Step(state, objective(model, settings.objective), settings, device)
     seconds = []
     for number in range(STEPS):
         begun = time.monotonic()
-        z = latent_batch(settings.seed, "training latents", number, settings.batch_size, model.latent_size)
+        z = latent_batch(settings.seed, "training latents", number, settings.batch_size, model.latent_size(store.side))
         scalars = step(batches.load(number), z.to(device.device))
         state.averaged.update(state.networks["generator"], settings.batch_size, (number + 1) * settings.batch_size)
         scalars["generator_loss"].item()  # waits for a GPU

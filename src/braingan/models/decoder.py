@@ -1,0 +1,86 @@
+"""From codes to slices: a decoder that adds what the code leaves out, and the discriminator that judges it by patches.
+
+The decoder starts from the code's own linear picture and adds details, of which noise decides those that the code does
+not. The discriminator gives a logit for each of side/8 × side/8 patches (Isola et al., Image-to-Image Translation with
+Conditional Adversarial Networks, 2017, section 3.2.2), as in Esser et al., Taming Transformers, 2021.
+"""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from braingan.models.blockcode import BlockCode
+from braingan.models.flow import zero
+from braingan.models.keras import BatchNormalization
+
+SLOPE = 0.2
+BLOCKS = 4
+"""Residual blocks, by whose number their first convolutions are scaled (Zhang et al., Fixup, 2019, section 3)."""
+
+
+def convolution(channels: int, out: int, size: int, gain: float = 1.0) -> nn.Conv2d:
+    """Make a convolution that keeps the sides, its weights normal with variance gain²/inputs."""
+    layer = nn.Conv2d(channels, out, size, padding=size // 2)
+    nn.init.kaiming_normal_(layer.weight, nonlinearity="linear")
+    layer.weight.data *= gain
+    nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+    return layer
+
+
+class Residual(nn.Module):
+    """x + conv(act(conv(act(x)))), at first x."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv1 = convolution(channels, channels, 3, 2**0.5 * BLOCKS**-0.25)
+        self.conv2 = zero(nn.Conv2d(channels, channels, 3, padding=1, bias=False))
+
+    def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
+        """Add what the block finds."""
+        added: Tensor = x + self.conv2(F.leaky_relu(self.conv1(F.leaky_relu(x, SLOPE)), SLOPE))
+        return added
+
+
+class Decoder(nn.Module):
+    """Codes and noise to slices, through maps of an eighth, a quarter and half of the side."""
+
+    def __init__(self, code: BlockCode, widths: tuple[int, int, int]) -> None:
+        super().__init__()
+        self.code = code
+        components, grid, _ = code.centre.shape
+        eighth, quarter, half = widths
+        self.enter = convolution(components, eighth, 3)
+        self.position = nn.Parameter(torch.zeros(1, eighth, grid, grid))
+        self.at_eighth, self.to_quarter = Residual(eighth), convolution(eighth, 4 * quarter, 1)
+        self.noise_quarter, self.noise_half = convolution(1, quarter, 1, 0.1), convolution(1, half, 1, 0.1)
+        self.at_quarter = nn.Sequential(Residual(quarter), Residual(quarter))
+        self.to_half, self.at_half = convolution(quarter, 4 * half, 1), Residual(half)
+        self.leave = convolution(half, 4, 3, 0.1)
+
+    def forward(
+        self, codes: Float[Tensor, "n c grid grid"], noise: Float[Tensor, "n 1 half half"]
+    ) -> Float[Tensor, "n 1 side side"]:
+        """Return slices in about -1..1."""
+        x = self.enter(codes.contiguous(memory_format=torch.channels_last)) + self.position
+        x = F.pixel_shuffle(self.to_quarter(self.at_eighth(x)), 2) + self.noise_quarter(2 * F.avg_pool2d(noise, 2))
+        x = F.pixel_shuffle(self.to_half(self.at_quarter(x)), 2) + self.noise_half(noise)
+        details = F.pixel_shuffle(self.leave(F.leaky_relu(self.at_half(x), SLOPE)), 2)
+        return self.code.decode(codes) + details.float()
+
+
+def patch_discriminator(widths: tuple[int, int, int] = (32, 64, 128)) -> nn.Sequential:
+    """Slices to a logit a patch, of 38 pixels' sight, at an eighth of the side."""
+    first, second, third = widths
+    layers = nn.Sequential(
+        nn.Conv2d(1, first, 4, 2, 1), nn.LeakyReLU(SLOPE),
+        nn.Conv2d(first, second, 4, 2, 1), BatchNormalization(second), nn.LeakyReLU(SLOPE),
+        nn.Conv2d(second, third, 4, 2, 1), BatchNormalization(third), nn.LeakyReLU(SLOPE),
+        nn.Conv2d(third, third, 3, padding=1), nn.LeakyReLU(SLOPE),
+        nn.Conv2d(third, 1, 1),
+    )  # fmt: skip
+    for layer in layers:
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight, a=SLOPE)
+            nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+    return layers

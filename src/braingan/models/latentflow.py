@@ -1,0 +1,116 @@
+"""Slices in two parts: what a linear code holds comes from a flow, what it leaves out from an adversarial decoder.
+
+A GAN must find a slice's anatomy and its texture by the discriminator's word alone. Here a slice's code (`blockcode`:
+with 8 components an eighth of its numbers) is had in closed form; the decoder learns from pairs to complete real codes,
+judged by patches (`decoder`), and a flow learns the codes' distribution by regression (`flow`). All learn at once from
+the same batches (`training.objectives`). The division of labour is latent diffusion's (Rombach et al., High-Resolution
+Image Synthesis with Latent Diffusion Models, 2022), but for the encoder, which needs no training.
+"""
+
+from typing import Annotated, Literal, final
+
+import torch
+from jaxtyping import Float
+from pydantic import Field
+from torch import Tensor, nn
+
+from braingan.errors import InputError
+from braingan.models.architecture import Architecture
+from braingan.models.blockcode import BLOCK, BlockCode
+from braingan.models.decoder import Decoder, patch_discriminator
+from braingan.models.flow import VelocityField, flow
+
+Channels = Annotated[int, Field(ge=8, multiple_of=8)]
+
+
+class FlowAndDecoder(nn.Module):
+    """The generator: latents to slices."""
+
+    def __init__(self, side: int, components: int, flow_widths: tuple[int, int], widths: tuple[int, int, int]) -> None:
+        super().__init__()
+        self.grid, self.noise_side, self.components = side // BLOCK, side // 2, components
+        self.decoder = Decoder(BlockCode(side, components), widths)
+        self.field = VelocityField(components, self.grid, *flow_widths)
+
+    @property
+    def code(self) -> BlockCode:
+        """Slices to codes."""
+        return self.decoder.code
+
+    def parts(
+        self, latents: Float[Tensor, "n latent"]
+    ) -> tuple[Float[Tensor, "n c grid grid"], Float[Tensor, "n 1 half half"]]:
+        """Return the flow's noise and the decoder's."""
+        flows = self.components * self.grid**2
+        return (
+            latents[:, :flows].reshape(-1, self.components, self.grid, self.grid),
+            latents[:, flows : flows + self.noise_side**2].reshape(-1, 1, self.noise_side, self.noise_side),
+        )
+
+    def choices(self, latents: Float[Tensor, "n latent"]) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"]]:
+        """Return the last two numbers: a training step's time along the flow, and whether to mirror (where > 0)."""
+        return latents[:, -2], latents[:, -1]
+
+    def forward(self, latents: Float[Tensor, "n latent"], steps: int = 16) -> Float[Tensor, "n 1 side side"]:
+        """Make slices, in about -1..1, by so many steps of the flow."""
+        start, noise = self.parts(latents)
+        made: Tensor = self.decoder(flow(self.field, start, steps), noise)
+        return made
+
+
+@final
+class LatentFlow(Architecture):
+    """A flow over a linear code, and an adversarial decoder; any side that 16 divides."""
+
+    name: Literal["latentflow"] = "latentflow"
+    """Which architecture."""
+    components: Annotated[int, Field(ge=1, le=BLOCK * BLOCK)] = 8
+    """Principal components kept of each block of 8×8 pixels."""
+    flow_widths: tuple[Channels, Channels] = (64, 128)
+    """Channels of the flow's network, at an eighth and a sixteenth of the side."""
+    widths: tuple[Channels, Channels, Channels] = (96, 64, 32)
+    """Channels of the decoder, at an eighth, a quarter and half of the side."""
+    steps: Annotated[int, Field(ge=1)] = 16
+    """Steps of the flow to a slice; all but the last evaluate its network twice."""
+    flow_rate: Annotated[float, Field(gt=0)] = 7.5
+    """The flow's learning rate, in units of `training.learning_rate`."""
+    reconstruction: Annotated[float, Field(ge=0)] = 80.0
+    """Weight of the decoder's mean absolute error beside the adversarial loss."""
+    mirror: bool = True
+    """Mirror every second training slice left to right."""
+
+    def latent_size(self, side: int) -> int:
+        """Numbers of the flow's noise, the decoder's, and two that training uses."""
+        return self.components * (side // BLOCK) ** 2 + (side // 2) ** 2 + 2
+
+    def build(self, side: int) -> nn.ModuleDict:
+        """Build generator and discriminator; 16 must divide the side."""
+        if side % (2 * BLOCK):
+            raise InputError(
+                f"{self.name} makes slices whose side {2 * BLOCK} divides, the store's are {side}×{side}: prepare with "
+                f"--size {max(round(side / 2 / BLOCK), 1) * 2 * BLOCK}."
+            )
+        generator = FlowAndDecoder(side, self.components, self.flow_widths, self.widths)
+        return nn.ModuleDict({"generator": generator, "discriminator": patch_discriminator()})
+
+    def fit(self, networks: nn.ModuleDict, slices: Float[Tensor, "n 1 side side"]) -> None:
+        """Fit the linear code, to mirrored slices too where the training mirrors."""
+        generator = networks["generator"]
+        assert isinstance(generator, FlowAndDecoder)
+        generator.code.fit(torch.cat([slices, slices.flip(3)]) if self.mirror else slices)
+
+    def rates(self, networks: nn.ModuleDict) -> dict[str, list[tuple[float, list[nn.Parameter]]]]:
+        """Learn the flow faster than the players."""
+        generator, discriminator = networks["generator"], networks["discriminator"]
+        assert isinstance(generator, FlowAndDecoder)
+        decoder, field = list(generator.decoder.parameters()), list(generator.field.parameters())
+        return {
+            "generator": [(1.0, decoder), (self.flow_rate, field)],
+            "discriminator": [(1.0, list(discriminator.parameters()))],
+        }
+
+    def sample(self, generator: nn.Module, latents: Float[Tensor, "n latent"]) -> Float[Tensor, "n 1 side side"]:
+        """Make slices by `steps` of the flow."""
+        with torch.no_grad():
+            made: Tensor = generator(latents, self.steps)
+            return made.float().clamp(-1, 1)

@@ -1,0 +1,42 @@
+"""What the decoder starts as, and how far the discriminator sees."""
+
+import torch
+
+from braingan.models.blockcode import BlockCode
+from braingan.models.decoder import Decoder, patch_discriminator
+
+
+def decoder(side=32):
+    torch.manual_seed(0)
+    code = BlockCode(side, 8)
+    code.fit(torch.rand(16, 1, side, side) * 2 - 1)
+    return Decoder(code, (16, 8, 8))
+
+
+def test_it_adds_details_to_the_code_s_own_picture():
+    made = decoder()
+    codes, noise = torch.randn(3, 8, 4, 4), torch.randn(3, 1, 16, 16)
+    torch.nn.init.zeros_(made.leave.weight)
+    torch.testing.assert_close(made(codes, noise), made.code.decode(codes))
+
+
+def test_the_same_code_with_other_noise_is_another_slice_of_the_same_anatomy():
+    made = decoder()
+    codes = torch.randn(1, 8, 4, 4)
+    one, other = made(codes, torch.randn(1, 1, 16, 16)), made(codes, torch.randn(1, 1, 16, 16))
+    assert 0 < (one - other).square().mean() < 0.1 * made.code.decode(codes).var()
+
+
+def test_the_code_is_not_trained():
+    assert not any(name.startswith("code.") for name, _ in decoder().named_parameters())
+
+
+def test_a_logit_sees_38_pixels():
+    torch.manual_seed(0)
+    discriminator = patch_discriminator().eval()
+    slices = torch.randn(1, 1, 112, 112, requires_grad=True)
+    logits = discriminator(slices)
+    assert logits.shape == (1, 1, 14, 14)
+    logits[0, 0, 7, 7].backward()
+    seen = slices.grad[0, 0].nonzero()
+    assert (seen.amax(0) - seen.amin(0) + 1).tolist() == [38, 38]

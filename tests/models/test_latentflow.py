@@ -1,0 +1,57 @@
+"""The flow and the decoder together: sides, latents, learning rates."""
+
+import pytest
+import torch
+
+from braingan.errors import InputError
+from braingan.models import MODELS
+from braingan.models.latentflow import LatentFlow
+
+
+def built(side=32, **settings):
+    torch.manual_seed(0)
+    model = LatentFlow(flow_widths=(8, 8), widths=(8, 8, 8), steps=3, **settings)
+    networks = model.build(side)
+    model.fit(networks, torch.rand(8, 1, side, side) * 2 - 1)
+    return model, networks
+
+
+@pytest.mark.parametrize("side", [32, 48])
+def test_any_side_that_16_divides(side):
+    model, networks = built(side)
+    made = model.sample(networks["generator"].eval(), torch.randn(2, model.latent_size(side)))
+    assert made.shape == (2, 1, side, side)
+    assert made.abs().max() <= 1
+
+
+def test_another_side_names_the_nearest_that_goes():
+    with pytest.raises(InputError, match=r"prepare with --size 96"):
+        LatentFlow().build(100)
+    with pytest.raises(InputError, match=r"prepare with --size 16"):
+        LatentFlow().build(4)
+
+
+def test_a_latent_is_the_flow_s_noise_the_decoder_s_and_two_choices():
+    model, networks = built()
+    latents = torch.arange(2.0 * model.latent_size(32)).reshape(2, -1)
+    start, noise = networks["generator"].parts(latents)
+    time, side = networks["generator"].choices(latents)
+    assert torch.equal(torch.cat([start.flatten(1), noise.flatten(1), time[:, None], side[:, None]], 1), latents)
+
+
+def test_mirrored_slices_are_fitted_too_unless_they_are_not_wanted():
+    slices = torch.rand(8, 1, 32, 32) * 2 - 1
+    for mirror in (True, False):
+        model, networks = built(mirror=mirror)
+        model.fit(networks, slices)
+        centre = networks["generator"].code.decode(torch.zeros(1, 8, 4, 4))
+        assert torch.allclose(centre, centre.flip(3), atol=1e-3) == mirror
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_parameter_of_every_player_has_one_learning_rate(name):
+    model = MODELS[name]()
+    networks = model.build(112)
+    for player, groups in model.rates(networks).items():
+        rated = [id(parameter) for _, parameters in groups for parameter in parameters]
+        assert sorted(rated) == sorted(id(parameter) for parameter in networks[player].parameters())
