@@ -1,13 +1,42 @@
 """What every architecture gives: its settings, its networks, and slices from latents."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from braingan.settings import Settings
+
+Autocast = Callable[[], AbstractContextManager[object]]
+"""Makes a context for one forward pass."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a generator makes in a training step, with its gradients."""
+
+    real: Float[Tensor, "n 1 side side"]
+    """What the discriminator is to see beside it."""
+    fake: Float[Tensor, "n 1 side side"]
+    further_loss: Float[Tensor, ""] | float = 0.0
+    """What the generator minimises beside the game."""
+    scalars: dict[str, Tensor] = field(default_factory=dict)
+    """For the log."""
+
+
+def from_latents(
+    generator: nn.Module,
+    real: Float[Tensor, "n 1 side side"],
+    latents: Float[Tensor, "n latent"],
+    autocast: Autocast,
+) -> Made:
+    """Make slices from latents alone."""
+    with autocast():
+        return Made(real, generator(latents))
 
 
 class Architecture(Settings, ABC):
@@ -37,6 +66,16 @@ class Architecture(Settings, ABC):
     def rates(self, networks: nn.ModuleDict) -> dict[str, list[tuple[float, list[nn.Parameter]]]]:
         """Return each player's parameters in groups, with their learning rate in units of the setting's."""
         return {name: [(1.0, list(network.parameters()))] for name, network in networks.items()}
+
+    def make(
+        self,
+        generator: nn.Module,
+        real: Float[Tensor, "n 1 side side"],
+        latents: Float[Tensor, "n latent"],
+        autocast: Autocast,
+    ) -> Made:
+        """Make a training step's slices, each forward pass in an autocast block of its own; by default from latents."""
+        return from_latents(generator, real, latents, autocast)
 
     def sample(self, generator: nn.Module, latents: Float[Tensor, "n latent"]) -> Float[Tensor, "n 1 side side"]:
         """Make slices in -1..1, without gradients. Iterative architectures take several steps here."""

@@ -3,7 +3,7 @@
 A GAN must find a slice's anatomy and its texture by the discriminator's word alone. Here a slice's code (`blockcode`:
 with 8 components an eighth of its numbers) is had in closed form; the decoder learns from pairs to complete real codes,
 judged by patches (`decoder`), and a flow learns the codes' distribution by regression (`flow`). All learn at once from
-the same batches (`training.objectives`). The division of labour is latent diffusion's (Rombach et al., High-Resolution
+the same batches. The division of labour is latent diffusion's (Rombach et al., High-Resolution
 Image Synthesis with Latent Diffusion Models, 2022), but for the encoder, which needs no training.
 """
 
@@ -15,10 +15,10 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from braingan.errors import InputError
-from braingan.models.architecture import Architecture
+from braingan.models.architecture import Architecture, Autocast, Made
 from braingan.models.blockcode import BLOCK, BlockCode
 from braingan.models.decoder import Decoder, patch_discriminator
-from braingan.models.flow import VelocityField, flow
+from braingan.models.flow import VelocityField, flow, matching_loss
 
 Channels = Annotated[int, Field(ge=8, multiple_of=8)]
 
@@ -51,7 +51,7 @@ class FlowAndDecoder(nn.Module):
         """Return the last two numbers: a training step's time along the flow, and whether to mirror (where > 0)."""
         return latents[:, -2], latents[:, -1]
 
-    def forward(self, latents: Float[Tensor, "n latent"], steps: int = 16) -> Float[Tensor, "n 1 side side"]:
+    def forward(self, latents: Float[Tensor, "n latent"], steps: int) -> Float[Tensor, "n 1 side side"]:
         """Make slices, in about -1..1, by so many steps of the flow."""
         start, noise = self.parts(latents)
         made: Tensor = self.decoder(flow(self.field, start, steps), noise)
@@ -108,6 +108,30 @@ class LatentFlow(Architecture):
             "generator": [(1.0, decoder), (self.flow_rate, field)],
             "discriminator": [(1.0, list(discriminator.parameters()))],
         }
+
+    def make(
+        self,
+        generator: nn.Module,
+        real: Float[Tensor, "n 1 side side"],
+        latents: Float[Tensor, "n latent"],
+        autocast: Autocast,
+    ) -> Made:
+        """Complete real slices' codes y, and teach the flow; the further loss, with noise z, is
+
+        λ E|decoder(y) - x| + E‖v(x_t, t) - (y - z)‖², the first term for the decoder, the second for the flow.
+        """
+        assert isinstance(generator, FlowAndDecoder)
+        (start, noise), (time, side) = generator.parts(latents), generator.choices(latents)
+        if self.mirror:
+            real = torch.where(side[:, None, None, None] > 0, real.flip(3), real)
+        codes = generator.code.encode(real)
+        with autocast():
+            matching = matching_loss(generator.field, codes, start, time)
+        with autocast():
+            fake = generator.decoder(codes, noise)
+        error = (fake - real).abs().mean()
+        scalars = {"reconstruction_error": error.detach(), "flow_loss": matching.detach()}
+        return Made(real, fake, self.reconstruction * error + matching, scalars)
 
     def sample(self, generator: nn.Module, latents: Float[Tensor, "n latent"]) -> Float[Tensor, "n 1 side side"]:
         """Make slices by `steps` of the flow."""

@@ -16,7 +16,7 @@ from braingan.errors import InputError
 from braingan.randomness import draws
 from braingan.training.settings import TrainingSettings
 
-EXAMPLES = 4096
+EXAMPLES = 1024
 
 
 def training_slices(store: Store, frames: tuple[str, ...], settings: TrainingSettings) -> Int[np.ndarray, " n"]:

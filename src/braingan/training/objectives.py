@@ -11,8 +11,7 @@ weights before the step.
 """
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
@@ -20,13 +19,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from braingan.models.architecture import Architecture
-from braingan.models.flow import matching_loss
-from braingan.models.latentflow import FlowAndDecoder, LatentFlow
+from braingan.models.architecture import Architecture, Autocast, Made, from_latents
 from braingan.training.health import diversity
-
-# `torch.autograd.grad` would lose the memory layout, by which fused Adam on a CPU pairs entries.
-backward = torch.autograd.backward
 
 
 class Losses(NamedTuple):
@@ -56,13 +50,15 @@ class Adversarial:
     """A generator against a discriminator."""
 
     losses: Callable[[Logits, Logits], Losses]
+    make: Callable[[nn.Module, Tensor, Tensor, Autocast], Made] = from_latents
+    """What the generator makes in a step; an architecture may have its own way."""
 
     def gradients(
         self,
         networks: nn.ModuleDict,
         real: Float[Tensor, "n 1 side side"],
         latents: Float[Tensor, "n latent"],
-        autocast: Callable[[], AbstractContextManager[object]],
+        autocast: Autocast,
         share: float = 1.0,
     ) -> dict[str, Tensor]:
         """Add a batch's gradients, times its share of the step, to those that every parameter has.
@@ -71,79 +67,31 @@ class Adversarial:
         normalised by itself.
 
         Returns:
-            scalars: the losses, the mean probability "real" of real and of generated slices, and `diversity`.
+            scalars: the losses, the mean probability "real" of real and of generated slices, `diversity`, and the
+            architecture's own.
         """
+        generator, discriminator = networks["generator"], networks["discriminator"]
+        made = self.make(generator, real, latents, autocast)
         with autocast():
-            fake = networks["generator"](latents)
-        losses, scalars = self.play(networks["discriminator"], real, fake, autocast, share)
-        backward(losses.generator * share, inputs=list(networks["generator"].parameters()))
-        return scalars
-
-    def play(
-        self,
-        discriminator: nn.Module,
-        real: Float[Tensor, "n 1 side side"],
-        fake: Float[Tensor, "n 1 side side"],
-        autocast: Callable[[], AbstractContextManager[object]],
-        share: float,
-    ) -> tuple[Losses, dict[str, Tensor]]:
-        """Judge slices, add the discriminator's gradients; return the losses and a step's scalars."""
+            on_real = discriminator(made.real)
         with autocast():
-            on_real = discriminator(real)
-        with autocast():
-            on_fake = discriminator(fake)
+            on_fake = discriminator(made.fake)
         on_real, on_fake = (
             logits.to(torch.promote_types(logits.dtype, torch.float32)) for logits in (on_real, on_fake)
         )
         losses = self.losses(on_real, on_fake)
+        # `torch.autograd.grad` would lose the memory layout, by which fused Adam on a CPU pairs entries.
+        backward = torch.autograd.backward
         backward(losses.discriminator * share, inputs=list(discriminator.parameters()), retain_graph=True)
-        return losses, {
+        backward((losses.generator + made.further_loss) * share, inputs=list(generator.parameters()))
+        return {
             "discriminator_loss": losses.discriminator.detach(),
             "generator_loss": losses.generator.detach(),
             "real_probability": on_real.detach().sigmoid().mean(),
             "fake_probability": on_fake.detach().sigmoid().mean(),
-            "diversity": diversity(fake, real),
+            "diversity": diversity(made.fake, made.real),
+            **made.scalars,
         }
-
-
-@dataclass(frozen=True)
-class Completion:
-    """A flow that learns real slices' codes, and a decoder that completes them against a discriminator.
-
-    The generator minimises  L(D) + λ E|decoder(y) - x| + E‖v(x_t, t) - (y - z)‖²,  of which its decoder sees the first
-    two terms and its flow the last.
-    """
-
-    players: Adversarial
-    reconstruction: float
-    """λ, with slices in -1..1."""
-    mirror: bool
-    """Whether half of the real slices are mirrored."""
-
-    def gradients(
-        self,
-        networks: nn.ModuleDict,
-        real: Float[Tensor, "n 1 side side"],
-        latents: Float[Tensor, "n latent"],
-        autocast: Callable[[], AbstractContextManager[object]],
-        share: float = 1.0,
-    ) -> dict[str, Tensor]:
-        """Add a batch's gradients, as `Adversarial.gradients`; the scalars tell both further terms, too."""
-        generator = networks["generator"]
-        assert isinstance(generator, FlowAndDecoder)
-        (start, noise), (time, side) = generator.parts(latents), generator.choices(latents)
-        if self.mirror:
-            real = torch.where(side[:, None, None, None] > 0, real.flip(3), real)
-        codes = generator.code.encode(real)
-        with autocast():
-            matching = matching_loss(generator.field, codes, start, time)
-        with autocast():
-            fake = generator.decoder(codes, noise)
-        losses, scalars = self.players.play(networks["discriminator"], real, fake, autocast, share)
-        error = (fake - real).abs().mean()
-        total = losses.generator + self.reconstruction * error + matching
-        backward(total * share, inputs=list(generator.parameters()))
-        return scalars | {"reconstruction_error": error.detach(), "flow_loss": matching.detach()}
 
 
 OBJECTIVES: dict[str, Adversarial] = {
@@ -152,7 +100,6 @@ OBJECTIVES: dict[str, Adversarial] = {
 }
 
 
-def objective(model: Architecture, name: str) -> Adversarial | Completion:
-    """Return what an architecture's networks minimise, the players' objective by name."""
-    players = OBJECTIVES[name]
-    return Completion(players, model.reconstruction, model.mirror) if isinstance(model, LatentFlow) else players
+def objective(model: Architecture, name: str) -> Adversarial:
+    """Return what an architecture's networks minimise, the game by name."""
+    return replace(OBJECTIVES[name], make=model.make)

@@ -15,8 +15,7 @@ from braingan.training.settings import TrainingSettings, identity
 
 FORMAT = 1
 LOG_COLUMNS = ("epoch", "images", "discriminator_loss", "generator_loss", "real_probability", "fake_probability",
-               "discriminator_gradient", "generator_gradient", "diversity",
-               "reconstruction_error", "flow_loss", "seconds", "images_per_second")  # fmt: skip
+               "discriminator_gradient", "generator_gradient", "diversity", "seconds", "images_per_second")  # fmt: skip
 
 
 def check_run(folder: RunFolder, config: dict[str, Any]) -> None:
@@ -87,8 +86,9 @@ def read_log(folder: RunFolder, images_seen: int | None = None) -> list[dict[str
 
 
 def write_log(folder: RunFolder, rows: list[dict[str, str]]) -> None:
-    """Write all rows of a run's log."""
-    write_csv(folder.log, LOG_COLUMNS, [[row.get(name, "") for name in LOG_COLUMNS] for row in rows])
+    """Write all rows of a run's log; an architecture's own columns come last."""
+    columns = list(dict.fromkeys([*LOG_COLUMNS, *(name for row in rows for name in row)]))
+    write_csv(folder.log, columns, [[row.get(name, "") for name in columns] for row in rows])
 
 
 def mosaic(images: UInt8[np.ndarray, "n side side"], columns: int) -> UInt8[np.ndarray, "height width"]:

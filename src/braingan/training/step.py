@@ -14,7 +14,7 @@ from braingan.errors import InputError
 from braingan.models.keras import BatchNormalization
 from braingan.training.devices import Device
 from braingan.training.health import norm
-from braingan.training.objectives import Adversarial, Completion
+from braingan.training.objectives import Adversarial
 from braingan.training.parallel import ALONE, Ranks
 from braingan.training.settings import TrainingSettings
 from braingan.training.state import State
@@ -30,7 +30,7 @@ class Step:
     def __init__(
         self,
         state: State,
-        objective: Adversarial | Completion,
+        objective: Adversarial,
         settings: TrainingSettings,
         device: Device,
         ranks: Ranks = ALONE,
