@@ -1,4 +1,4 @@
-"""Train several settings for equal wall-clock time and put their numbers side by side.
+"""Train several settings for equal wall-clock time, or as many epochs as they say, and put their numbers side by side.
 
     python benchmarks/trials.py TRIAL STORE OUT      TRIAL is one of TRIALS below
 
@@ -21,11 +21,27 @@ RESULTS = Path(__file__).resolve().parent / "results"
 
 @dataclass(frozen=True)
 class Trial:
-    """Runs of equal length, judged on one split."""
+    """Runs of equal length, or of the epochs that each says, judged on one split."""
 
     minutes: float
+    """0: each run says its epochs."""
     split: str
     runs: dict[str, list[str]]
+
+
+BRIEFLY = ["evaluation.also=[]", "evaluation.seeds=1", "evaluation.detector=false"]
+
+
+def rates():
+    """The thesis's three, by learning rate and batch size, for about five minutes each on two cores."""
+    return {
+        f"{name}, batch {batch}, rate {rate}": [
+            f"model.name={name}", f"training.batch_size={batch}", f"training.learning_rate={rate}",
+            f"training.epochs={epochs}", "training.threads=1", *BRIEFLY,
+        ]
+        for name, epochs in (("thesis4", 16), ("thesis7", 4), ("thesis15", 3))
+        for batch, rate in ((64, "2e-4"), (64, "8e-4"), (16, "2e-4"), (16, "8e-4"))
+    }  # fmt: skip
 
 
 TRIALS = {
@@ -37,6 +53,7 @@ TRIALS = {
             "rate 2e-4, betas 0.5": ["training.learning_rate=2e-4", "training.betas=[0.5,0.999]"],
         },
     ),
+    "rates": Trial(0, "validation", rates()),
     "quarter_hour": Trial(15, "test", {name: [f"model.name={name}"] for name in ("thesis4", "thesis7", "thesis15")}),
 }
 
@@ -48,7 +65,7 @@ def braingan(*arguments):
 
 def measure(trial, sets, store, folder):
     """Train, evaluate and report one run, unless that is done; return its row."""
-    length = [f"training.minutes={trial.minutes}", "training.epochs=100000"]
+    length = [f"training.minutes={trial.minutes}", "training.epochs=100000"] if trial.minutes else []
     braingan("train", "--data", store, "--out", folder, *(part for name in sets + length for part in ("--set", name)))
     run = RunFolder(folder)
     snapshot = run.snapshots()[-1]

@@ -22,6 +22,9 @@ def table(title: str, settings: type[Settings]) -> str:
         meaning = " ".join((field.description or "").split()).replace("|", "\\|")
         default = str(field.get_default()).replace("|", "\\|")
         lines.append(f"| `{name}` | `{default}` | {meaning} |")
+    if own := getattr(settings, "training", None):
+        values = ", ".join(f"`{name}` {value}" for name, value in own.items())
+        lines += ["", f"With this model, the defaults of `[training]` are: {values}."]
     return "\n".join(lines) + "\n"
 
 

@@ -16,13 +16,20 @@ def test_file_then_assignments_then_defaults(tmp_path):
     assert recipe.model_dump(mode="json")["model"] == {"name": "thesis15", "leaky_slope": 0.01}
 
 
+def test_a_model_s_own_defaults_lie_between_the_settings_defaults_and_what_is_given():
+    training = compose(None, ["model.name=latentflow", "training.learning_rate=1e-3"]).training
+    assert (training.batch_size, training.betas) == (16, (0.5, 0.99))
+    assert training.learning_rate == 1e-3
+    assert compose(None, ["model.name=thesis4"]).training.batch_size == 64
+
+
 @pytest.mark.parametrize(
     ("assignment", "fault"),
     [
         ("training.sed=1", "`training.sed`"),
         ("training.epochs=0", "`training.epochs`"),
         ("model.name=gan", "model.name = gan is unknown"),
-        ("model.colour=1", "`colour`"),
+        ("model.colour=1", "`model.colour`"),
         ("training=3", "`training`"),
     ],
 )

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, SerializeAsAny
+from pydantic import BeforeValidator, SerializeAsAny, model_validator
 
 from braingan.data.settings import DataSettings
 from braingan.data.store import Store
@@ -37,6 +37,16 @@ class Recipe(Settings):
     model: Annotated[SerializeAsAny[Architecture], BeforeValidator(_model)] = parse_model({"name": DEFAULT_MODEL})
     training: TrainingSettings = TrainingSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _model_s_defaults(cls, given: Any) -> Any:
+        """Put the model's own defaults of the training's settings under what is given."""
+        if isinstance(given, Mapping) and isinstance(training := given.get("training", {}), Mapping):
+            model = _model(given.get("model", {}))
+            if isinstance(model, Architecture):
+                return {**given, "training": {**model.training, **training}}
+        return given
 
 
 def compose(file: Path | None, sets: Iterable[str]) -> Recipe:

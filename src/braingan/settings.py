@@ -30,8 +30,8 @@ class Settings(BaseModel):
 S = TypeVar("S", bound=Settings)
 
 
-def parse(kind: type[S], values: Mapping[str, Any]) -> S:
-    """Make settings from plain values.
+def parse(kind: type[S], values: Mapping[str, Any], table: str = "") -> S:
+    """Make settings from plain values, those of a recipe's table if one is named.
 
     Raises:
         InputError: a name is unknown or a value is not allowed; every fault is named.
@@ -39,13 +39,13 @@ def parse(kind: type[S], values: Mapping[str, Any]) -> S:
     try:
         return kind.model_validate(dict(values))
     except ValidationError as error:
-        said = [(_name(fault["loc"]), fault["msg"].removeprefix("Value error, ")) for fault in error.errors()]
+        said = [(_name((table, *fault["loc"])), fault["msg"].removeprefix("Value error, ")) for fault in error.errors()]
         faults = "; ".join(f"`{name}`: {fault}" if name else fault for name, fault in said)
         raise InputError(f"Settings refused: {faults}.") from error
 
 
 def _name(location: tuple[int | str, ...]) -> str:
-    return ".".join(str(part) for part in location)
+    return ".".join(str(part) for part in location if part != "")
 
 
 def read_toml(path: Path) -> dict[str, Any]:

@@ -49,5 +49,5 @@ def test_another_side_and_another_name_are_refused_with_the_way_out():
         MODELS["thesis4"]().build(128)
     with pytest.raises(InputError, match="thesis5 is unknown; there are thesis4, thesis7, thesis15"):
         parse_model({"name": "thesis5"})
-    with pytest.raises(InputError, match="`depth`"):
+    with pytest.raises(InputError, match=r"`model\.depth`"):
         parse_model({"name": "thesis4", "depth": 3})

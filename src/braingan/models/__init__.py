@@ -26,4 +26,4 @@ def parse_model(values: Mapping[str, Any]) -> Architecture:
     name = values.get("name")
     if name not in MODELS:
         raise InputError(f"model.name = {name} is unknown; there are {', '.join(MODELS)}.")
-    return parse(MODELS[name], values)
+    return parse(MODELS[name], values, "model")

@@ -1,9 +1,11 @@
 """What every architecture gives: its settings, its networks, and slices from latents."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float
@@ -41,6 +43,9 @@ def from_latents(
 
 class Architecture(Settings, ABC):
     """An architecture's own settings, from which its networks are built. Subclasses are final."""
+
+    training: ClassVar[Mapping[str, Any]] = MappingProxyType({})
+    """Defaults of the training's settings with this architecture, where it has its own."""
 
     name: str
     """Which architecture."""

@@ -7,6 +7,7 @@ the same batches. The division of labour is latent diffusion's (Rombach et al., 
 Image Synthesis with Latent Diffusion Models, 2022), but for the encoder, which needs no training.
 """
 
+from types import MappingProxyType
 from typing import Annotated, Literal, final
 
 import torch
@@ -61,6 +62,8 @@ class FlowAndDecoder(nn.Module):
 @final
 class LatentFlow(Architecture):
     """A flow over a linear code, and an adversarial decoder; any side that 16 divides."""
+
+    training = MappingProxyType({"batch_size": 16, "learning_rate": 4e-4, "betas": (0.5, 0.99)})
 
     name: Literal["latentflow"] = "latentflow"
     """Which architecture."""
