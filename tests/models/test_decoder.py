@@ -3,7 +3,7 @@
 import torch
 
 from braingan.models.blockcode import BlockCode
-from braingan.models.decoder import Decoder, patch_discriminator
+from braingan.models.decoder import Bounded, Decoder, patch_discriminator
 
 
 def decoder(side=32):
@@ -17,7 +17,7 @@ def test_it_adds_details_to_the_code_s_own_picture():
     made = decoder()
     codes, noise = torch.randn(3, 8, 4, 4), torch.randn(3, 1, 16, 16)
     torch.nn.init.zeros_(made.leave.weight)
-    torch.testing.assert_close(made(codes, noise), made.code.decode(codes))
+    torch.testing.assert_close(made(codes, noise), made.code.decode(codes).clamp(-1, 1))
 
 
 def test_the_same_code_with_other_noise_is_another_slice_of_the_same_anatomy():
@@ -29,6 +29,14 @@ def test_the_same_code_with_other_noise_is_another_slice_of_the_same_anatomy():
 
 def test_the_code_is_not_trained():
     assert not any(name.startswith("code.") for name, _ in decoder().named_parameters())
+
+
+def test_what_lies_outside_the_range_is_clamped_and_only_let_back_in():
+    x = torch.tensor([-2.0, -2.0, -0.5, 0.5, 2.0, 2.0], requires_grad=True)
+    bounded = Bounded.apply(x)
+    assert bounded.tolist() == [-1, -1, -0.5, 0.5, 1, 1]
+    bounded.backward(torch.tensor([-1.0, 1.0, -1.0, 1.0, -1.0, 1.0]))  # a descent's step is against it
+    assert x.grad.tolist() == [-1, 0, -1, 1, 0, 1]
 
 
 def test_a_logit_sees_38_pixels():

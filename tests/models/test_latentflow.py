@@ -53,5 +53,5 @@ def test_every_parameter_of_every_player_has_one_learning_rate(name):
     model = MODELS[name]()
     networks = model.build(112)
     for player, groups in model.rates(networks).items():
-        rated = [id(parameter) for _, parameters in groups for parameter in parameters]
+        rated = [id(parameter) for group in groups for parameter in group.parameters]
         assert sorted(rated) == sorted(id(parameter) for parameter in networks[player].parameters())

@@ -7,6 +7,7 @@ import torch
 
 from braingan.errors import InputError
 from braingan.models import MODELS
+from braingan.models.latentflow import LatentFlow
 from braingan.training.devices import Device
 from braingan.training.health import norm
 from braingan.training.objectives import objective
@@ -109,3 +110,19 @@ def test_a_kept_state_is_taken_up_again_with_half_the_rate():
     for key, value in after["networks"].items():
         assert torch.equal(value, before["networks"][key])
     assert state.rolled_back == 1
+
+
+def test_a_falling_rate_is_constant_at_first_and_then_falls_with_the_root_of_the_images():
+    model = LatentFlow(flow_widths=(8, 8), widths=(8, 8, 8), flow_rate=3, flow_images=32)
+    state, step = made(model, 16)
+    inputs = batch(model, 16)
+
+    def rates_at(images):
+        state.step = images // 8
+        step(*inputs)
+        return [group["lr"] for optimizer in state.optimizers.values() for group in optimizer.param_groups]
+
+    assert rates_at(0) == rates_at(32) == pytest.approx([2e-4, 6e-4, 2e-4])
+    assert rates_at(128) == pytest.approx([2e-4, 3e-4, 2e-4])
+    state.rolled_back = 1
+    assert rates_at(128)[1] == pytest.approx(1.5e-4)

@@ -1,11 +1,12 @@
 """What every architecture gives: its settings, its networks, and slices from latents."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -28,6 +29,17 @@ class Made:
     """What the generator minimises beside the game."""
     scalars: dict[str, Tensor] = field(default_factory=dict)
     """For the log."""
+
+
+class Rate(NamedTuple):
+    """How fast some parameters learn."""
+
+    parameters: list[nn.Parameter]
+    share: float = 1.0
+    """The learning rate in units of the setting's."""
+    constant_images: float = math.inf
+    """After so many training images n the rate falls as √(n / images seen) (Karras et al., Analyzing and Improving the
+    Training Dynamics of Diffusion Models, 2024, equation 67): with averaged weights, no length need be known before."""
 
 
 def from_latents(
@@ -68,9 +80,9 @@ class Architecture(Settings, ABC):
     def fit(self, networks: nn.ModuleDict, slices: Float[Tensor, "n 1 side side"]) -> None:
         """Take what an architecture has in closed form from training slices, in -1..1; nothing by default."""
 
-    def rates(self, networks: nn.ModuleDict) -> dict[str, list[tuple[float, list[nn.Parameter]]]]:
-        """Return each player's parameters in groups, with their learning rate in units of the setting's."""
-        return {name: [(1.0, list(network.parameters()))] for name, network in networks.items()}
+    def rates(self, networks: nn.ModuleDict) -> dict[str, list[Rate]]:
+        """Return how fast each player's parameters learn, in groups."""
+        return {name: [Rate(list(network.parameters()))] for name, network in networks.items()}
 
     def make(
         self,

@@ -5,6 +5,8 @@ not. The discriminator gives a logit for each of side/8 × side/8 patches (Isola
 Conditional Adversarial Networks, 2017, section 3.2.2), as in Esser et al., Taming Transformers, 2021.
 """
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -61,12 +63,33 @@ class Decoder(nn.Module):
     def forward(
         self, codes: Float[Tensor, "n c grid grid"], noise: Float[Tensor, "n 1 half half"]
     ) -> Float[Tensor, "n 1 side side"]:
-        """Return slices in about -1..1."""
+        """Return slices in -1..1."""
         x = self.enter(codes.contiguous(memory_format=torch.channels_last)) + self.position
         x = F.pixel_shuffle(self.to_quarter(self.at_eighth(x)), 2) + self.noise_quarter(2 * F.avg_pool2d(noise, 2))
         x = F.pixel_shuffle(self.to_half(self.at_quarter(x)), 2) + self.noise_half(noise)
         details = F.pixel_shuffle(self.leave(F.leaky_relu(self.at_half(x), SLOPE)), 2)
-        return self.code.decode(codes) + details.float()
+        slices: Tensor = Bounded.apply(self.code.decode(codes) + details.float())  # type: ignore[no-untyped-call]
+        return slices
+
+
+class Bounded(torch.autograd.Function):
+    """Clamp to -1..1; backwards, what lies outside is let inwards only.
+
+    So black is reached by any value below -1, and neither player can pull on by how much. As it is with clamp's own
+    derivative, but a value that should not be outside finds its way back.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        """Clamp."""
+        ctx.save_for_backward(x)
+        return x.clamp(-1, 1)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        """Drop what would lead further out."""
+        (x,) = ctx.saved_tensors
+        return torch.where((x.abs() <= 1) | (x * gradient > 0), gradient, 0)
 
 
 def patch_discriminator(widths: tuple[int, int, int] = (32, 64, 128)) -> nn.Sequential:

@@ -16,7 +16,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from braingan.errors import InputError
-from braingan.models.architecture import Architecture, Autocast, Made
+from braingan.models.architecture import Architecture, Autocast, Made, Rate
 from braingan.models.blockcode import BLOCK, BlockCode
 from braingan.models.decoder import Decoder, patch_discriminator
 from braingan.models.flow import VelocityField, flow, matching_loss
@@ -53,7 +53,7 @@ class FlowAndDecoder(nn.Module):
         return latents[:, -2], latents[:, -1]
 
     def forward(self, latents: Float[Tensor, "n latent"], steps: int) -> Float[Tensor, "n 1 side side"]:
-        """Make slices, in about -1..1, by so many steps of the flow."""
+        """Make slices in -1..1 by so many steps of the flow."""
         start, noise = self.parts(latents)
         made: Tensor = self.decoder(flow(self.field, start, steps), noise)
         return made
@@ -73,10 +73,12 @@ class LatentFlow(Architecture):
     """Channels of the flow's network, at an eighth and a sixteenth of the side."""
     widths: tuple[Channels, Channels, Channels] = (96, 64, 32)
     """Channels of the decoder, at an eighth, a quarter and half of the side."""
-    steps: Annotated[int, Field(ge=1)] = 16
+    steps: Annotated[int, Field(ge=1)] = 4
     """Steps of the flow to a slice; all but the last evaluate its network twice."""
     flow_rate: Annotated[float, Field(gt=0)] = 7.5
     """The flow's learning rate, in units of `training.learning_rate`."""
+    flow_images: Annotated[float, Field(gt=0)] = 12_000
+    """Training images after which the flow's learning rate falls with the root of their number."""
     reconstruction: Annotated[float, Field(ge=0)] = 80.0
     """Weight of the decoder's mean absolute error beside the adversarial loss."""
     mirror: bool = True
@@ -102,14 +104,14 @@ class LatentFlow(Architecture):
         assert isinstance(generator, FlowAndDecoder)
         generator.code.fit(torch.cat([slices, slices.flip(3)]) if self.mirror else slices)
 
-    def rates(self, networks: nn.ModuleDict) -> dict[str, list[tuple[float, list[nn.Parameter]]]]:
-        """Learn the flow faster than the players."""
+    def rates(self, networks: nn.ModuleDict) -> dict[str, list[Rate]]:
+        """Learn the flow faster than the players, and ever more slowly."""
         generator, discriminator = networks["generator"], networks["discriminator"]
         assert isinstance(generator, FlowAndDecoder)
         decoder, field = list(generator.decoder.parameters()), list(generator.field.parameters())
         return {
-            "generator": [(1.0, decoder), (self.flow_rate, field)],
-            "discriminator": [(1.0, list(discriminator.parameters()))],
+            "generator": [Rate(decoder), Rate(field, self.flow_rate, self.flow_images)],
+            "discriminator": [Rate(list(discriminator.parameters()))],
         }
 
     def make(
@@ -140,4 +142,4 @@ class LatentFlow(Architecture):
         """Make slices by `steps` of the flow."""
         with torch.no_grad():
             made: Tensor = generator(latents, self.steps)
-            return made.float().clamp(-1, 1)
+            return made

@@ -129,8 +129,10 @@ def initial_state(
     averaged = AveragedWeights(networks["generator"], settings.averaging_images)
     optimizers = {}
     for name, groups in model.rates(networks).items():
-        rates = [(settings.learning_rate * share, parameters) for share, parameters in groups]
-        players = [{"params": parameters, "lr": rate, "initial_lr": rate} for rate, parameters in rates]
+        players: list[dict[str, Any]] = []
+        for parameters, share, constant_images in groups:
+            rate = settings.learning_rate * share
+            players.append({"params": parameters, "lr": rate, "initial_lr": rate, "constant_images": constant_images})
         optimizers[name] = torch.optim.Adam(
             players, settings.learning_rate, settings.betas, eps=1e-7, fused=True,
             capturable=device.device.type == "cuda",

@@ -4,6 +4,7 @@ On a CUDA device the first steps run as they are written; then a step is capture
 the processor's part is to copy a batch and to start it.
 """
 
+import math
 from collections.abc import Iterator
 
 import torch
@@ -50,6 +51,7 @@ class Step:
                 + ("this model has batch norm, which needs the whole batch at once; leave it at 1." if self.norms
                    else f"it must divide a device's share of training.batch_size = {self.batch_size}.")
             )  # fmt: skip
+        self.captures = device.device.type == "cuda" and ranks.world == 1
         self.taken = 0
         self.graph: torch.cuda.CUDAGraph | None = None
 
@@ -61,9 +63,9 @@ class Step:
         Raises:
             InputError: the batch does not fit into memory, with one to try.
         """
+        self._decay()
         try:
-            captured = self.device.device.type == "cuda" and self.ranks.world == 1
-            scalars = self._replayed(real, latents) if captured else self._step(real, latents)
+            scalars = self._replayed(real, latents) if self.captures else self._step(real, latents)
         except RuntimeError as error:
             if not any(words in str(error) for words in NO_MEMORY):
                 raise
@@ -78,6 +80,19 @@ class Step:
     def forget(self) -> None:
         """Capture anew: a learning rate, or what a state's tensors are, has changed."""
         self.taken, self.graph = 0, None
+
+    def _decay(self) -> None:
+        """Set the rates that fall; on a GPU as numbers in its memory, which a captured step reads each time."""
+        seen = max(self.state.step * self.batch_size, 1)
+        for group in (group for optimizer in self.state.optimizers.values() for group in optimizer.param_groups):
+            if (constant := group["constant_images"]) < math.inf:
+                rate = group["initial_lr"] / 2**self.state.rolled_back * min(constant / seen, 1) ** 0.5
+                if not self.captures:
+                    group["lr"] = rate
+                elif isinstance(group["lr"], Tensor) and group["lr"].is_cuda:
+                    group["lr"].fill_(rate)
+                else:
+                    group["lr"] = torch.tensor(rate, device=self.device.device)
 
     def _step(self, real: Tensor, latents: Tensor) -> dict[str, Tensor]:
         for optimizer in self.state.optimizers.values():
