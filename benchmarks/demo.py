@@ -45,7 +45,7 @@ def measured(out):
     assert variety > 0.5, f"variety is {variety:.2f} of real slices'"
     return {
         "images": snapshot.images_seen,
-        "metrics": {name: {"value": found["value"], "floor": found["floor"]} for name, found in metrics.items()},
+        "metrics": {name: {"value": found["value"], "floor": found.get("floor")} for name, found in metrics.items()},
         "brightness of real": brightness,
         "variety of real": variety,
     }

@@ -80,7 +80,7 @@ def measure(trial, sets, store, folder):
         "images_per_second": round(int(last["images"]) / float(last["seconds"]), 1),
         "device": read_csv(run.events)[0]["event"].partition(" on ")[2],
         "protocol": metrics["protocol"],
-        "metrics": {name: {"value": m["value"], "floor": m["floor"]} for name, m in metrics["metrics"].items()},
+        "metrics": {name: {"value": m["value"], "floor": m.get("floor")} for name, m in metrics["metrics"].items()},
         "confusion": metrics["confusion"],
     }
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from braingan.data.settings import DataSettings
 from braingan.evaluation.settings import EvaluationSettings
 from braingan.models import MODELS
+from braingan.recipe import DEFAULT_MODEL
 from braingan.settings import Settings
 from braingan.training.settings import TrainingSettings
 
@@ -30,7 +31,10 @@ def table(title: str, settings: type[Settings]) -> str:
 
 def page() -> str:
     """The whole page."""
-    models = "".join(table(f"[model] with name = {name}", settings) for name, settings in MODELS.items())
+    models = "".join(
+        table(f"[model] with name = {name}{', the default' if name == DEFAULT_MODEL else ''}", settings)
+        for name, settings in MODELS.items()
+    )
     return (
         HEAD
         + table("[data]", DataSettings)

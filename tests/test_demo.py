@@ -23,7 +23,7 @@ def test_the_demo_ends_in_a_report_that_explains_itself(tmp_path, monkeypatch):
     for sentence in (
         html.escape(module.MORE_TIME),
         "Phantom subjects: synthetic",
-        "Two networks play against each other",
+        "Three networks learn from the same slices",
         "Generated slices are compared with real slices of subjects that the training never saw",
         "Scans were cut into slices, each volume was put on one grey scale",
         "braingan phantom --store --out store --subjects 8 --seed 0 --lesions 0.6 --recipe recipe.toml",

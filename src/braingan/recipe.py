@@ -23,7 +23,7 @@ from braingan.training.loop import train
 from braingan.training.parallel import ALONE, Ranks
 from braingan.training.settings import TrainingSettings, identity
 
-DEFAULT_MODEL = "thesis7"
+DEFAULT_MODEL = "latentflow"
 
 
 def _model(value: Any) -> Any:

@@ -58,6 +58,11 @@ class Architecture(Settings, ABC):
 
     training: ClassVar[Mapping[str, Any]] = MappingProxyType({})
     """Defaults of the training's settings with this architecture, where it has its own."""
+    story: ClassVar[str] = (
+        "Two networks play against each other: the generator makes slices from random numbers, the discriminator tells "
+        "them from real ones, and each learns from where it failed."
+    )
+    """How it learns, for those who read a report."""
 
     name: str
     """Which architecture."""
@@ -106,6 +111,11 @@ def channels_last(network: nn.Module) -> None:
     for tensor in network.parameters():
         if tensor.ndim == 4:
             tensor.data = tensor.data.contiguous(memory_format=torch.channels_last)
+
+
+def one_channel_last(maps: Float[Tensor, "n 1 h w"]) -> Float[Tensor, "n 1 h w"]:
+    """Say that maps of one channel, which have both layouts at once, are channels-last: else the slower is taken."""
+    return maps.reshape(len(maps), *maps.shape[2:], 1).permute(0, 3, 1, 2)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from braingan.models.architecture import one_channel_last
 from braingan.models.blockcode import BlockCode
 from braingan.models.flow import zero
 from braingan.models.keras import BatchNormalization
@@ -28,6 +29,21 @@ def convolution(channels: int, out: int, size: int, gain: float = 1.0) -> nn.Con
     layer.weight.data *= gain
     nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
     return layer
+
+
+def from_noise(out: int) -> "FromOne":
+    """Make a layer that adds noise, at first a tenth of what it is added to."""
+    layer = FromOne(1, out, 1, bias=False)
+    nn.init.normal_(layer.weight, std=0.1)
+    return layer
+
+
+class FromOne(nn.Conv2d):
+    """A convolution of one channel."""
+
+    def forward(self, input: Float[Tensor, "n 1 h w"]) -> Float[Tensor, "n c h2 w2"]:
+        """Convolve."""
+        return super().forward(one_channel_last(input))
 
 
 class Residual(nn.Module):
@@ -55,7 +71,7 @@ class Decoder(nn.Module):
         self.enter = convolution(components, eighth, 3)
         self.position = nn.Parameter(torch.zeros(1, eighth, grid, grid))
         self.at_eighth, self.to_quarter = Residual(eighth), convolution(eighth, 4 * quarter, 1)
-        self.noise_quarter, self.noise_half = convolution(1, quarter, 1, 0.1), convolution(1, half, 1, 0.1)
+        self.noise_quarter, self.noise_half = from_noise(quarter), from_noise(half)
         self.at_quarter = nn.Sequential(Residual(quarter), Residual(quarter))
         self.to_half, self.at_half = convolution(quarter, 4 * half, 1), Residual(half)
         self.leave = convolution(half, 4, 3, 0.1)
@@ -96,7 +112,7 @@ def patch_discriminator(widths: tuple[int, int, int] = (32, 64, 128)) -> nn.Sequ
     """Slices to a logit a patch, of 38 pixels' sight, at an eighth of the side."""
     first, second, third = widths
     layers = nn.Sequential(
-        nn.Conv2d(1, first, 4, 2, 1), nn.LeakyReLU(SLOPE),
+        FromOne(1, first, 4, 2, 1), nn.LeakyReLU(SLOPE),
         nn.Conv2d(first, second, 4, 2, 1), BatchNormalization(second), nn.LeakyReLU(SLOPE),
         nn.Conv2d(second, third, 4, 2, 1), BatchNormalization(third), nn.LeakyReLU(SLOPE),
         nn.Conv2d(third, third, 3, padding=1), nn.LeakyReLU(SLOPE),

@@ -66,9 +66,9 @@ class Attention(nn.Module):
         """Add what each place takes from the others."""
         n, channels, height, width = x.shape
         parts = self.project(self.norm(x)).reshape(n, 3, HEADS, channels // HEADS, height * width)
-        query, key, value = parts.transpose(3, 4).unbind(1)
-        seen = F.scaled_dot_product_attention(query, key, value)
-        added: Tensor = x + self.out(seen.transpose(2, 3).reshape(n, channels, height, width))
+        query, key, value = parts.unbind(1)
+        weights = (query.transpose(2, 3) @ key * (channels // HEADS) ** -0.5).softmax(-1)
+        added: Tensor = x + self.out((value @ weights.transpose(2, 3)).reshape(n, channels, height, width))
         return added
 
 

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from braingan.models.architecture import one_channel_last
 from braingan.models.together import mean_and_variance
 from braingan.models.upsample import upsample
 
@@ -43,9 +44,7 @@ class Conv2D(nn.Conv2d):
     def forward(self, input: Float[Tensor, "n c h w"]) -> Float[Tensor, "n filters h2 w2"]:
         """Convolve; the side becomes side / stride."""
         padded = F.pad(input, (self.before, self.after, self.before, self.after))
-        if self.in_channels == 1:  # it has both layouts at once: without a word the slower one is taken
-            padded = padded.reshape(len(padded), *padded.shape[2:], 1).permute(0, 3, 1, 2)
-        return super().forward(padded)
+        return super().forward(one_channel_last(padded) if self.in_channels == 1 else padded)
 
 
 class Conv2DTranspose(nn.ConvTranspose2d):

@@ -64,6 +64,11 @@ class LatentFlow(Architecture):
     """A flow over a linear code, and an adversarial decoder; any side that 16 divides."""
 
     training = MappingProxyType({"batch_size": 16, "learning_rate": 4e-4, "betas": (0.5, 0.99)})
+    story = (
+        "Three networks learn from the same slices. The flow learns how random numbers become the coarse code of a "
+        "slice; the decoder learns to complete the codes of real slices; and the discriminator learns to tell what the "
+        "decoder made from real slices, patch by patch, so that the decoder learns from where it failed."
+    )
 
     name: Literal["latentflow"] = "latentflow"
     """Which architecture."""
@@ -79,6 +84,8 @@ class LatentFlow(Architecture):
     """The flow's learning rate, in units of `training.learning_rate`."""
     flow_images: Annotated[float, Field(gt=0)] = 12_000
     """Training images after which the flow's learning rate falls with the root of their number."""
+    discriminator_rate: Annotated[float, Field(gt=0)] = 2.0
+    """The discriminator's learning rate, in units of `training.learning_rate`."""
     reconstruction: Annotated[float, Field(ge=0)] = 80.0
     """Weight of the decoder's mean absolute error beside the adversarial loss."""
     mirror: bool = True
@@ -111,7 +118,7 @@ class LatentFlow(Architecture):
         decoder, field = list(generator.decoder.parameters()), list(generator.field.parameters())
         return {
             "generator": [Rate(decoder), Rate(field, self.flow_rate, self.flow_images)],
-            "discriminator": [Rate(list(discriminator.parameters()))],
+            "discriminator": [Rate(list(discriminator.parameters()), self.discriminator_rate)],
         }
 
     def make(

@@ -43,6 +43,7 @@ def write_report(folder: RunFolder, data: Path | None = None) -> Path:
         version=__version__,
         name=folder.root.resolve().name,
         model=generator.model.name,
+        story=generator.model.story,
         recipe=generator.config["recipe"],
         images_seen=generator.snapshot.images_seen,
         rate=int(rows[-1]["images"]) / max(float(rows[-1]["seconds"]), 0.1) if rows else None,
