@@ -25,6 +25,7 @@ import torch
 from braingan.data.store import Store
 from braingan.folders import RunFolder, read_csv, read_json, write_json
 from braingan.models import MODELS
+from braingan.models.architecture import Real
 from braingan.models.latents import latent_batch
 from braingan.recipe import compose, train_recipe
 from braingan.training.devices import Device
@@ -70,10 +71,10 @@ def rate(name, batch, compiled, steps):
     """Images a second over steps that nothing waits for, as in a training; None if the batch does not fit."""
     settings = TrainingSettings(batch_size=batch, compile=compiled)
     try:
-        model, slices = MODELS[name](), torch.rand(batch, 1, SIDE, SIDE) * 2 - 1
-        state = initial_state(model, settings, slices, device())
+        model, real = MODELS[name](), Real.alone(torch.rand(batch, 1, SIDE, SIDE) * 2 - 1)
+        state = initial_state(model, settings, real, device())
         step = Step(state, objective(model, settings.objective), settings, device())
-        real = slices.to(device().device)
+        real = Real(*(known.to(device().device) for known in real))
 
         def several(count):
             for number in range(count):

@@ -1,9 +1,9 @@
 """The newer model and the thesis's best for equal time: one hour, and three training seeds at 20 minutes.
 
-    python benchmarks/hour.py STORE OUT [--minutes 60] [--early 20] [--seeds 3] [--name hour]
+    python benchmarks/hour.py STORE OUT [--minutes 60] [--early 20] [--seeds 0 1 2] [--name hour]
 
-Seed 0 is trained to the early end, evaluated, trained on to the late one and evaluated again; the other seeds to the
-early end. Each evaluation is on all test subjects with three generation seeds. Stopped anywhere, the same command goes
+Seed 0 is trained to the early end, evaluated, trained on to the late one and evaluated again; other seeds to the early
+end. Each evaluation is on all test subjects with three generation seeds. Stopped anywhere, the same command goes
 on. What `benchmarks/results/NAME.json` holds already is not measured again, on whatever machine it was measured: both
 models' rows of one seed and length should be of one machine, and each row says of which.
 """
@@ -28,8 +28,8 @@ COLUMNS = (
 
 
 def plan(early, late, seeds):
-    """Return seed and minutes of all rows: first the first seed's, then the others'."""
-    return [(0, early)] + [(0, late)] * (late > early) + [(seed, early) for seed in range(1, seeds)]
+    """Return seed and minutes of all rows."""
+    return [(seed, minutes) for seed in seeds for minutes in ((early, late) if seed == 0 else (early,))]
 
 
 def row(name, seed, minutes, store, out):
@@ -51,7 +51,7 @@ def main(arguments=None):
     parser.add_argument("out", type=Path)
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--early", type=float, default=20)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--name", default="hour")
     given = parser.parse_args(arguments)
     given.out.mkdir(parents=True, exist_ok=True)

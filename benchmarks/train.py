@@ -59,6 +59,7 @@ def inputs():
 def our_training(name):
     from braingan.executor import keep_freed_memory
     from braingan.models import MODELS
+    from braingan.models.architecture import Real
     from braingan.training.devices import Device
     from braingan.training.objectives import OBJECTIVES
     from braingan.training.settings import TrainingSettings
@@ -67,7 +68,8 @@ def our_training(name):
 
     keep_freed_memory()
     settings, device = TrainingSettings(batch_size=BATCH), Device.choose("auto")
-    real, latents = inputs()
+    slices, latents = inputs()
+    real = Real.alone(slices)
     state = initial_state(MODELS[name](), settings, real, device)
     step = Step(state, OBJECTIVES["non_saturating"], settings, device)
 

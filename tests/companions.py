@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from braingan.errors import InputError
+from braingan.models.architecture import Real
 from braingan.models.keras import (
     BatchNormalization,
     Conv2D,
@@ -63,7 +64,7 @@ def step(ranks, dtype, kind, objective, synchronised=True):
     real[: BATCH // 2] *= 0.3  # the shares differ
     latents = torch.randn(BATCH, 5, generator=draw, dtype=dtype)
     share = ranks.share(BATCH)
-    scalars = OBJECTIVES[objective].gradients(players, real[share], latents[share], nullcontext)
+    scalars = OBJECTIVES[objective].gradients(players, Real.alone(real[share]), latents[share], nullcontext)
     for player in players.values():
         ranks.average_gradients(player)
     gradients = {name: parameter.grad for name, parameter in players.named_parameters()}

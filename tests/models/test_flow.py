@@ -58,21 +58,26 @@ def test_a_fresh_field_is_zero_and_every_weight_learns_in_the_end():
     torch.manual_seed(0)
     field = VelocityField(3, 6, 8, 16)
     x, t = torch.randn(2, 3, 6, 6), torch.rand(2)
-    assert not field(x, t).any()
+    depth = torch.tensor([0.3, 0.8])
+    assert not field(x, t, depth).any()
     for parameter in field.parameters():
         nn.init.normal_(parameter, std=0.1)
-    velocity = field(x, t)
+    velocity = field(x, t, depth)
     assert velocity.shape == x.shape
     velocity.square().mean().backward()
     assert all(p.grad.isfinite().all() and p.grad.any() for p in field.parameters())
 
 
-def test_the_field_knows_time_and_place():
+def test_the_field_knows_time_place_and_depth():
     torch.manual_seed(0)
     field = VelocityField(1, 4, 8, 8)
     for parameter in field.parameters():
         nn.init.normal_(parameter, std=0.3)
     flat = torch.zeros(1, 1, 4, 4)
-    early, late = field(flat, torch.tensor([0.1])), field(flat, torch.tensor([0.9]))
+    unknown = torch.tensor([torch.nan])
+    early, late = (field(flat, torch.tensor([t]), unknown) for t in (0.1, 0.9))
     assert (early - late).abs().max() > 1e-3
     assert early.std() > 1e-3
+    low, high = (field(flat, torch.tensor([0.1]), torch.tensor([depth])) for depth in (0.0, 1.0))
+    for one, other in ((early, low), (early, high), (low, high)):
+        assert (one - other).abs().max() > 1e-3

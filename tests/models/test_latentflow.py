@@ -5,6 +5,7 @@ import torch
 
 from braingan.errors import InputError
 from braingan.models import MODELS
+from braingan.models.architecture import Real
 from braingan.models.latentflow import LatentFlow
 
 
@@ -12,7 +13,7 @@ def built(side=32, **settings):
     torch.manual_seed(0)
     model = LatentFlow(flow_widths=(8, 8), widths=(8, 8, 8), steps=3, **settings)
     networks = model.build(side)
-    model.fit(networks, torch.rand(8, 1, side, side) * 2 - 1)
+    model.fit(networks, Real.alone(torch.rand(8, 1, side, side) * 2 - 1))
     return model, networks
 
 
@@ -31,19 +32,59 @@ def test_another_side_names_the_nearest_that_goes():
         LatentFlow().build(4)
 
 
-def test_a_latent_is_the_flow_s_noise_the_decoder_s_and_two_choices():
+def test_a_latent_is_the_flow_s_noise_the_decoder_s_two_choices_and_a_depth():
     model, networks = built()
     latents = torch.arange(2.0 * model.latent_size(32)).reshape(2, -1)
     start, noise = networks["generator"].parts(latents)
     time, side = networks["generator"].choices(latents)
-    assert torch.equal(torch.cat([start.flatten(1), noise.flatten(1), time[:, None], side[:, None]], 1), latents)
+    assert torch.equal(
+        torch.cat([start.flatten(1), noise.flatten(1), time[:, None], side[:, None]], 1), latents[:, :-1]
+    )
+
+
+def test_depths_are_drawn_as_the_training_slices_lie():
+    torch.manual_seed(0)
+    model, networks = built()
+    generator, latents = networks["generator"], torch.randn(4000, model.latent_size(32))
+    assert generator.depth(latents).isnan().all()
+    lying = torch.cat([torch.rand(500) ** 2, torch.full((100,), torch.nan)])
+    generator.fit_depths(lying)
+    drawn, known = generator.depth(latents), lying[:500]
+    assert known.min() <= drawn.min() < drawn.max() <= known.max()
+    at = torch.linspace(0.05, 0.95, 10)
+    torch.testing.assert_close(drawn.quantile(at), known.quantile(at), atol=0.03, rtol=0)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_slice_depends_on_its_depth_where_that_is_known(known):
+    model, networks = built()
+    generator = networks["generator"].eval()
+    for parameter in generator.field.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    if known:
+        generator.fit_depths(torch.linspace(0, 1, 9))
+    latents = torch.randn(1, model.latent_size(32)).repeat(2, 1)
+    latents[:, -1] = torch.tensor([-2.0, 2.0])
+    low, high = model.sample(generator, latents)
+    assert torch.equal(low, high) != known
+
+
+def test_a_lower_temperature_is_less_noise():
+    latents = torch.randn(1, LatentFlow().latent_size(32))
+    made = []
+    for temperature, share in ((1.0, 0.5), (0.5, 1.0)):
+        model, networks = built(temperature=temperature)
+        scaled = latents.clone()
+        scaled[:, : 8 * 4 * 4] *= share
+        made.append(model.sample(networks["generator"].eval(), scaled))
+    torch.testing.assert_close(*made)
 
 
 def test_mirrored_slices_are_fitted_too_unless_they_are_not_wanted():
     slices = torch.rand(8, 1, 32, 32) * 2 - 1
     for mirror in (True, False):
         model, networks = built(mirror=mirror)
-        model.fit(networks, slices)
+        model.fit(networks, Real.alone(slices))
         centre = networks["generator"].code.decode(torch.zeros(1, 8, 4, 4))
         assert torch.allclose(centre, centre.flip(3), atol=1e-3) == mirror
 

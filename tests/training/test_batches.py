@@ -19,9 +19,11 @@ def test_a_pass_sees_every_slice_once_and_batches_are_always_full(tmp_path):
     assert list(stream[: len(indices)]) != list(stream[len(indices) : 2 * len(indices)])
     assert (Batches(store, indices, 7, 3, CPU).places(5) == batches.places(5)).all()
     loaded = batches.load(2)
-    assert loaded.shape == (7, 1, 112, 112)
-    slices = np.rint((loaded[:, 0].numpy() + 1) * 127.5)
+    assert loaded.slices.shape == (7, 1, 112, 112)
+    slices = np.rint((loaded.slices[:, 0].numpy() + 1) * 127.5)
     assert (slices == store.images(indices[batches.places(2)])).all()
+    assert loaded.depth.tolist() == store.columns["depth"][indices[batches.places(2)]].astype(np.float32).tolist()
+    assert 0 <= loaded.depth.min() < loaded.depth.max() <= 1
 
 
 def test_a_batch_larger_than_the_store_runs_over_several_passes(tmp_path):

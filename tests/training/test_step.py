@@ -7,6 +7,7 @@ import torch
 
 from braingan.errors import InputError
 from braingan.models import MODELS
+from braingan.models.architecture import Real
 from braingan.models.latentflow import LatentFlow
 from braingan.training.devices import Device
 from braingan.training.health import norm
@@ -27,16 +28,20 @@ def made(model, side, **settings):
 def batch(model, side, count=8):
     generator = torch.Generator().manual_seed(1)
     return (
-        torch.rand(count, 1, side, side, generator=generator) * 2 - 1,
+        Real.alone(torch.rand(count, 1, side, side, generator=generator) * 2 - 1),
         torch.randn(count, model.latent_size(side), generator=generator),
     )
+
+
+def as_type(dtype, real, latents):
+    return Real(*(known.to(dtype) for known in real)), latents.to(dtype)
 
 
 def test_gradients_accumulated_over_parts_are_those_of_the_whole_batch():
     (whole, step), (parts, step_in_parts) = (made(Tiny(), 16, accumulate=a) for a in (1, 4))
     for state in (whole, parts):
         state.networks.double()
-    inputs = [tensor.double() for tensor in batch(Tiny(), 16)]
+    inputs = as_type(torch.float64, *batch(Tiny(), 16))
     scalars, in_parts = step(*inputs), step_in_parts(*inputs)
     for name in ("discriminator_loss", "generator_loss", "generator_gradient", "discriminator_gradient"):
         assert in_parts[name].item() == pytest.approx(scalars[name].item(), rel=1e-10)
@@ -77,7 +82,7 @@ def test_the_fast_step_is_the_plain_one_within_the_error_of_bf16(name):
         for parameter in rounded_state.networks.parameters():
             parameter.copy_(parameter.bfloat16())
     found, expected = fast(*inputs), plain(*inputs)
-    rounded(*(tensor.bfloat16().float() for tensor in inputs))
+    rounded(*as_type(torch.float32, *as_type(torch.bfloat16, *inputs)))
     for player in ("discriminator", "generator"):
         assert found[f"{player}_loss"].item() == pytest.approx(expected[f"{player}_loss"].item(), rel=0.02)
         ours, theirs, coarse = (

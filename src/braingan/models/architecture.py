@@ -18,6 +18,20 @@ Autocast = Callable[[], AbstractContextManager[object]]
 """Makes a context for one forward pass."""
 
 
+class Real(NamedTuple):
+    """Slices of a store, and what is known of them."""
+
+    slices: Float[Tensor, "n 1 side side"]
+    """In -1..1."""
+    depth: Float[Tensor, " n"]
+    """0 inferior to 1 superior; NaN where it is unknown."""
+
+    @classmethod
+    def alone(cls, slices: Float[Tensor, "n 1 side side"]) -> "Real":
+        """Take slices of which nothing is known."""
+        return cls(slices, slices.new_full((len(slices),), math.nan))
+
+
 @dataclass(frozen=True)
 class Made:
     """What a generator makes in a training step, with its gradients."""
@@ -44,13 +58,13 @@ class Rate(NamedTuple):
 
 def from_latents(
     generator: nn.Module,
-    real: Float[Tensor, "n 1 side side"],
+    real: Real,
     latents: Float[Tensor, "n latent"],
     autocast: Autocast,
 ) -> Made:
     """Make slices from latents alone."""
     with autocast():
-        return Made(real, generator(latents))
+        return Made(real.slices, generator(latents))
 
 
 class Architecture(Settings, ABC):
@@ -82,8 +96,8 @@ class Architecture(Settings, ABC):
             InputError: the architecture does not make slices of that side.
         """
 
-    def fit(self, networks: nn.ModuleDict, slices: Float[Tensor, "n 1 side side"]) -> None:
-        """Take what an architecture has in closed form from training slices, in -1..1; nothing by default."""
+    def fit(self, networks: nn.ModuleDict, real: Real) -> None:
+        """Take what an architecture has in closed form from training slices; nothing by default."""
 
     def rates(self, networks: nn.ModuleDict) -> dict[str, list[Rate]]:
         """Return how fast each player's parameters learn, in groups."""
@@ -92,7 +106,7 @@ class Architecture(Settings, ABC):
     def make(
         self,
         generator: nn.Module,
-        real: Float[Tensor, "n 1 side side"],
+        real: Real,
         latents: Float[Tensor, "n latent"],
         autocast: Autocast,
     ) -> Made:

@@ -7,6 +7,7 @@ the same batches. The division of labour is latent diffusion's (Rombach et al., 
 Image Synthesis with Latent Diffusion Models, 2022), but for the encoder, which needs no training.
 """
 
+from functools import partial
 from types import MappingProxyType
 from typing import Annotated, Literal, final
 
@@ -16,22 +17,27 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from braingan.errors import InputError
-from braingan.models.architecture import Architecture, Autocast, Made, Rate
+from braingan.models.architecture import Architecture, Autocast, Made, Rate, Real
 from braingan.models.blockcode import BLOCK, BlockCode
 from braingan.models.decoder import Decoder, patch_discriminator
 from braingan.models.flow import VelocityField, flow, matching_loss
 
 Channels = Annotated[int, Field(ge=8, multiple_of=8)]
+DEPTHS = 65
+"""Quantiles that describe at which depths the training slices lie."""
 
 
 class FlowAndDecoder(nn.Module):
     """The generator: latents to slices."""
+
+    depths: Tensor
 
     def __init__(self, side: int, components: int, flow_widths: tuple[int, int], widths: tuple[int, int, int]) -> None:
         super().__init__()
         self.grid, self.noise_side, self.components = side // BLOCK, side // 2, components
         self.decoder = Decoder(BlockCode(side, components), widths)
         self.field = VelocityField(components, self.grid, *flow_widths)
+        self.register_buffer("depths", torch.full((DEPTHS,), torch.nan))
 
     @property
     def code(self) -> BlockCode:
@@ -49,13 +55,28 @@ class FlowAndDecoder(nn.Module):
         )
 
     def choices(self, latents: Float[Tensor, "n latent"]) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"]]:
-        """Return the last two numbers: a training step's time along the flow, and whether to mirror (where > 0)."""
-        return latents[:, -2], latents[:, -1]
+        """Return two numbers for a training step: its time along the flow, and whether to mirror (where > 0)."""
+        return latents[:, -3], latents[:, -2]
 
-    def forward(self, latents: Float[Tensor, "n latent"], steps: int) -> Float[Tensor, "n 1 side side"]:
-        """Make slices in -1..1 by so many steps of the flow."""
+    def fit_depths(self, depth: Float[Tensor, " n"]) -> None:
+        """Take how depths are distributed; all remain unknown where none is known."""
+        known = depth[depth.isfinite()]
+        if len(known):
+            self.depths.copy_(known.quantile(torch.linspace(0, 1, DEPTHS)))
+
+    def depth(self, latents: Float[Tensor, "n latent"]) -> Float[Tensor, " n"]:
+        """Return slices' depths, distributed as the training slices' are, from the last number."""
+        place = torch.special.ndtr(latents[:, -1]) * (DEPTHS - 1)
+        below = place.long().clamp_max(DEPTHS - 2)
+        return torch.lerp(self.depths[below], self.depths[below + 1], place - below)
+
+    def forward(
+        self, latents: Float[Tensor, "n latent"], steps: int, temperature: float
+    ) -> Float[Tensor, "n 1 side side"]:
+        """Make slices in -1..1 by so many steps of the flow, from noise of that standard deviation."""
         start, noise = self.parts(latents)
-        made: Tensor = self.decoder(flow(self.field, start, steps), noise)
+        codes = flow(partial(self.field, depth=self.depth(latents)), temperature * start, steps)
+        made: Tensor = self.decoder(codes, noise)
         return made
 
 
@@ -80,6 +101,8 @@ class LatentFlow(Architecture):
     """Channels of the decoder, at an eighth, a quarter and half of the side."""
     steps: Annotated[int, Field(ge=1)] = 4
     """Steps of the flow to a slice; all but the last evaluate its network twice."""
+    temperature: Annotated[float, Field(gt=0)] = 0.95
+    """Standard deviation of the noise that slices begin as: below 1 gives fewer unlikely ones."""
     flow_rate: Annotated[float, Field(gt=0)] = 7.5
     """The flow's learning rate, in units of `training.learning_rate`."""
     flow_images: Annotated[float, Field(gt=0)] = 12_000
@@ -92,8 +115,8 @@ class LatentFlow(Architecture):
     """Mirror every second training slice left to right."""
 
     def latent_size(self, side: int) -> int:
-        """Numbers of the flow's noise, the decoder's, and two that training uses."""
-        return self.components * (side // BLOCK) ** 2 + (side // 2) ** 2 + 2
+        """Numbers of the flow's noise, the decoder's, two that training uses, and one that says the depth."""
+        return self.components * (side // BLOCK) ** 2 + (side // 2) ** 2 + 3
 
     def build(self, side: int) -> nn.ModuleDict:
         """Build generator and discriminator; 16 must divide the side."""
@@ -105,11 +128,12 @@ class LatentFlow(Architecture):
         generator = FlowAndDecoder(side, self.components, self.flow_widths, self.widths)
         return nn.ModuleDict({"generator": generator, "discriminator": patch_discriminator()})
 
-    def fit(self, networks: nn.ModuleDict, slices: Float[Tensor, "n 1 side side"]) -> None:
-        """Fit the linear code, to mirrored slices too where the training mirrors."""
-        generator = networks["generator"]
+    def fit(self, networks: nn.ModuleDict, real: Real) -> None:
+        """Fit the linear code, to mirrored slices too where the training mirrors, and the depths."""
+        generator, slices = networks["generator"], real.slices
         assert isinstance(generator, FlowAndDecoder)
         generator.code.fit(torch.cat([slices, slices.flip(3)]) if self.mirror else slices)
+        generator.fit_depths(real.depth)
 
     def rates(self, networks: nn.ModuleDict) -> dict[str, list[Rate]]:
         """Learn the flow faster than the players, and ever more slowly."""
@@ -124,29 +148,30 @@ class LatentFlow(Architecture):
     def make(
         self,
         generator: nn.Module,
-        real: Float[Tensor, "n 1 side side"],
+        real: Real,
         latents: Float[Tensor, "n latent"],
         autocast: Autocast,
     ) -> Made:
         """Complete real slices' codes y, and teach the flow; the further loss, with noise z, is
 
-        λ E|decoder(y) - x| + E‖v(x_t, t) - (y - z)‖², the first term for the decoder, the second for the flow.
+        λ E|decoder(y) - x| + E‖v(x_t, t, depth) - (y - z)‖², the first term for the decoder, the second for the flow.
         """
         assert isinstance(generator, FlowAndDecoder)
         (start, noise), (time, side) = generator.parts(latents), generator.choices(latents)
+        slices = real.slices
         if self.mirror:
-            real = torch.where(side[:, None, None, None] > 0, real.flip(3), real)
-        codes = generator.code.encode(real)
+            slices = torch.where(side[:, None, None, None] > 0, slices.flip(3), slices)
+        codes = generator.code.encode(slices)
         with autocast():
-            matching = matching_loss(generator.field, codes, start, time)
+            matching = matching_loss(partial(generator.field, depth=real.depth), codes, start, time)
         with autocast():
             fake = generator.decoder(codes, noise)
-        error = (fake - real).abs().mean()
+        error = (fake - slices).abs().mean()
         scalars = {"reconstruction_error": error.detach(), "flow_loss": matching.detach()}
-        return Made(real, fake, self.reconstruction * error + matching, scalars)
+        return Made(slices, fake, self.reconstruction * error + matching, scalars)
 
     def sample(self, generator: nn.Module, latents: Float[Tensor, "n latent"]) -> Float[Tensor, "n 1 side side"]:
         """Make slices by `steps` of the flow."""
         with torch.no_grad():
-            made: Tensor = generator(latents, self.steps)
+            made: Tensor = generator(latents, self.steps, self.temperature)
             return made

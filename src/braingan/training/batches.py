@@ -8,11 +8,12 @@ from functools import lru_cache
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
 from braingan.data.store import Store, to_model_range
 from braingan.errors import InputError
+from braingan.models.architecture import Real
 from braingan.randomness import draws
 from braingan.training.settings import TrainingSettings
 
@@ -31,12 +32,14 @@ def training_slices(store: Store, frames: tuple[str, ...], settings: TrainingSet
     return indices
 
 
-def examples(
-    store: Store, indices: Int[np.ndarray, " n"], settings: TrainingSettings
-) -> Float[Tensor, "n 1 side side"]:
-    """Return some of the training slices, in -1..1, from which an architecture takes what it has in closed form."""
-    chosen = np.sort(draws(settings.seed, "examples").permutation(indices)[:EXAMPLES])
-    return torch.from_numpy(to_model_range(store.images(chosen))[:, None])
+def examples(store: Store, indices: Int[np.ndarray, " n"], settings: TrainingSettings) -> Real:
+    """Return some of the training slices, from which an architecture takes what it has in closed form."""
+    return _read(store, np.sort(draws(settings.seed, "examples").permutation(indices)[:EXAMPLES]))
+
+
+def _read(store: Store, indices: Int[np.ndarray, " n"]) -> Real:
+    slices = torch.from_numpy(to_model_range(store.images(indices))[:, None])
+    return Real(slices, torch.from_numpy(store.columns["depth"][indices].astype(np.float32)))
 
 
 class Batches:
@@ -54,7 +57,10 @@ class Batches:
         self.store, self.indices, self.batch_size, self.seed = store, indices, batch_size, seed
         self.device, self.share = device, share
         self._epoch = lru_cache(maxsize=2)(self._shuffled)
-        self.resident = None if device.type == "cpu" else torch.from_numpy(store.images(indices)).to(device)
+        self.resident: tuple[UInt8[Tensor, "n side side"], Float[Tensor, " n"]] | None = None
+        if device.type != "cpu":
+            depth = torch.from_numpy(store.columns["depth"][indices].astype(np.float32))
+            self.resident = torch.from_numpy(store.images(indices)).to(device), depth.to(device)
 
     def _shuffled(self, epoch: int) -> Int[np.ndarray, " n"]:
         return draws(self.seed, "order of slices", epoch).permutation(len(self.indices))
@@ -65,10 +71,11 @@ class Batches:
         epochs, within = np.divmod(sequence, len(self.indices))
         return np.concatenate([self._epoch(int(epoch))[within[epochs == epoch]] for epoch in np.unique(epochs)])
 
-    def load(self, step: int) -> Float[Tensor, "batch 1 side side"]:
-        """Return this process's share of a step's slices, in -1..1."""
+    def load(self, step: int) -> Real:
+        """Return this process's share of a step's slices."""
         places = self.places(step)[self.share]
         if self.resident is None:
-            return torch.from_numpy(to_model_range(self.store.images(self.indices[places]))[:, None])
+            return _read(self.store, self.indices[places])
         chosen = torch.from_numpy(places).pin_memory().to(self.device, non_blocking=True)
-        return (self.resident[chosen].float() / 127.5 - 1)[:, None]
+        images, depth = self.resident
+        return Real((images[chosen].float() / 127.5 - 1)[:, None], depth[chosen])

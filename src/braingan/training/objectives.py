@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from braingan.models.architecture import Architecture, Autocast, Made, from_latents
+from braingan.models.architecture import Architecture, Autocast, Made, Real, from_latents
 from braingan.training.health import diversity
 
 
@@ -50,13 +50,13 @@ class Adversarial:
     """A generator against a discriminator."""
 
     losses: Callable[[Logits, Logits], Losses]
-    make: Callable[[nn.Module, Tensor, Tensor, Autocast], Made] = from_latents
+    make: Callable[[nn.Module, Real, Tensor, Autocast], Made] = from_latents
     """What the generator makes in a step; an architecture may have its own way."""
 
     def gradients(
         self,
         networks: nn.ModuleDict,
-        real: Float[Tensor, "n 1 side side"],
+        real: Real,
         latents: Float[Tensor, "n latent"],
         autocast: Autocast,
         share: float = 1.0,

@@ -5,10 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 
-from braingan.models.architecture import Architecture, channels_last
+from braingan.models.architecture import Architecture, Real, channels_last
 from braingan.randomness import draws
 from braingan.training.devices import Device
 from braingan.training.ema import AveragedWeights
@@ -116,13 +115,13 @@ def copied(content: Any) -> Any:
 def initial_state(
     model: Architecture,
     settings: TrainingSettings,
-    examples: Float[Tensor, "n 1 side side"],
+    examples: Real,
     device: Device,
 ) -> State:
-    """Build networks, optimisers and averaged weights from the seed; `examples` are training slices in -1..1."""
+    """Build networks, optimisers and averaged weights from the seed; `examples` are training slices."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(draws(settings.seed, "initial weights").integers(2**63)))
-        networks = model.build(examples.shape[-1])
+        networks = model.build(examples.slices.shape[-1])
     model.fit(networks, examples)
     networks.to(device.device)
     channels_last(networks)

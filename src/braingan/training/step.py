@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from braingan.errors import InputError
+from braingan.models.architecture import Real
 from braingan.models.keras import BatchNormalization
 from braingan.training.devices import Device
 from braingan.training.health import norm
@@ -55,9 +56,7 @@ class Step:
         self.taken = 0
         self.graph: torch.cuda.CUDAGraph | None = None
 
-    def __call__(
-        self, real: Float[Tensor, "n 1 side side"], latents: Float[Tensor, "n latent"]
-    ) -> dict[str, Float[Tensor, ""]]:
+    def __call__(self, real: Real, latents: Float[Tensor, "n latent"]) -> dict[str, Float[Tensor, ""]]:
         """Take a step; return the scalars that the log averages.
 
         Raises:
@@ -94,7 +93,7 @@ class Step:
                 else:
                     group["lr"] = torch.tensor(rate, device=self.device.device)
 
-    def _step(self, real: Tensor, latents: Tensor) -> dict[str, Tensor]:
+    def _step(self, real: Real, latents: Tensor) -> dict[str, Tensor]:
         for optimizer in self.state.optimizers.values():
             optimizer.zero_grad()
         found: dict[str, Tensor] = {}
@@ -108,10 +107,11 @@ class Step:
             optimizer.step()
         return self.ranks.mean(found)
 
-    def _parts(self, real: Tensor, latents: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        yield from zip(real.chunk(self.parts), latents.chunk(self.parts), strict=True)
+    def _parts(self, real: Real, latents: Tensor) -> Iterator[tuple[Real, Tensor]]:
+        for *known, z in zip(*(one.chunk(self.parts) for one in (*real, latents)), strict=True):
+            yield Real(*known), z
 
-    def _replayed(self, real: Tensor, latents: Tensor) -> dict[str, Tensor]:
+    def _replayed(self, real: Real, latents: Tensor) -> dict[str, Tensor]:
         if self.taken < BEFORE_CAPTURE:
             stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
             stream.wait_stream(torch.cuda.current_stream())
@@ -120,12 +120,13 @@ class Step:
             torch.cuda.current_stream().wait_stream(stream)
             return scalars
         if self.graph is None:
-            self.inputs = real.clone(), latents.clone()
+            self.inputs = Real(*(one.clone() for one in real)), latents.clone()
             graph = torch.cuda.CUDAGraph()
             with torch.cuda.graph(graph):
                 self.scalars = self._step(*self.inputs)
             self.graph = graph
-        for static, given in zip(self.inputs, (real, latents), strict=True):
+        held, z = self.inputs
+        for static, given in zip((*held, z), (*real, latents), strict=True):
             static.copy_(given)
         self.graph.replay()
         return self.scalars
