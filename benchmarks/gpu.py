@@ -72,7 +72,7 @@ def rate(name, batch, compiled, steps):
     settings = TrainingSettings(batch_size=batch, compile=compiled)
     try:
         model, real = MODELS[name](), Real.alone(torch.rand(batch, 1, SIDE, SIDE) * 2 - 1)
-        state = initial_state(model, settings, real, device())
+        state = initial_state(model, settings, real, batch, device())
         step = Step(state, objective(model, settings.objective), settings, device())
         real = Real(*(known.to(device().device) for known in real))
 

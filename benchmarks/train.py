@@ -70,7 +70,7 @@ def our_training(name):
     settings, device = TrainingSettings(batch_size=BATCH), Device.choose("auto")
     slices, latents = inputs()
     real = Real.alone(slices)
-    state = initial_state(MODELS[name](), settings, real, device)
+    state = initial_state(MODELS[name](), settings, real, BATCH, device)
     step = Step(state, OBJECTIVES["non_saturating"], settings, device)
 
     def train():

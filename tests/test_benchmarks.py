@@ -1,6 +1,7 @@
 """What a benchmark does on a GPU runs on a CPU, too, on less of everything."""
 
 import importlib.util
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,12 +14,44 @@ from braingan.training.run import read_log
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 
 
-@pytest.fixture(scope="module")
-def gpu():
-    spec = importlib.util.spec_from_file_location("gpu", BENCHMARKS / "gpu.py")
+def benchmark(name):
+    spec = importlib.util.spec_from_file_location(name, BENCHMARKS / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def gpu():
+    return benchmark("gpu")
+
+
+def test_the_hour_measures_no_row_twice_and_mixes_no_stores(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", [str(BENCHMARKS), *sys.path])
+    hour, measured = benchmark("hour"), []
+
+    def measure(trial, sets, store, folder):
+        measured.append((folder.name, trial.minutes))
+        if len(measured) == 4:
+            raise KeyboardInterrupt
+        return {"images": 1, "metrics": {name: {"value": 0.5} for name in hour.COLUMNS}}
+
+    monkeypatch.setattr(hour, "measure", measure)
+    monkeypatch.setattr(hour, "RESULTS", tmp_path)
+    store = made.picture_store(tmp_path).folder.root
+    call = [str(store), str(tmp_path / "out"), "--seeds", "0", "1"]
+    with pytest.raises(KeyboardInterrupt):
+        hour.main(call)
+    hour.main(call)
+    cut_off = ("thesis-0", 60)
+    assert measured == [
+        ("latentflow-0", 20), ("thesis-0", 20), ("latentflow-0", 60), cut_off, cut_off,
+        ("latentflow-1", 20), ("thesis-1", 20),
+    ]  # fmt: skip
+    assert len(read_json(tmp_path / "hour.json")["rows"]) == 6
+    other = made.picture_store(tmp_path / "other", subjects=11).folder.root
+    with pytest.raises(SystemExit):
+        hour.main([str(other), str(tmp_path / "out")])
 
 
 def test_the_gpu_benchmark_steps_once_and_compares_with_the_thesis(gpu, tmp_path, monkeypatch):

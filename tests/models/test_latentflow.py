@@ -93,6 +93,6 @@ def test_mirrored_slices_are_fitted_too_unless_they_are_not_wanted():
 def test_every_parameter_of_every_player_has_one_learning_rate(name):
     model = MODELS[name]()
     networks = model.build(112)
-    for player, groups in model.rates(networks).items():
+    for player, groups in model.rates(networks, 100).items():
         rated = [id(parameter) for group in groups for parameter in group.parameters]
         assert sorted(rated) == sorted(id(parameter) for parameter in networks[player].parameters())

@@ -17,11 +17,14 @@ from braingan.training.state import copied, initial_state
 from braingan.training.step import Step
 from runs import Tiny
 
+SLICES = 1024
+"""That the training would have."""
+
 
 def made(model, side, **settings):
     chosen = TrainingSettings(batch_size=8, threads=1, **{"precision": "float32"} | settings)
     device = Device.choose(chosen.precision, 1)
-    state = initial_state(model, chosen, batch(model, side)[0], device)
+    state = initial_state(model, chosen, batch(model, side)[0], SLICES, device)
     return state, Step(state, objective(model, "non_saturating"), chosen, device)
 
 
@@ -117,8 +120,8 @@ def test_a_kept_state_is_taken_up_again_with_half_the_rate():
     assert state.rolled_back == 1
 
 
-def test_a_falling_rate_is_constant_at_first_and_then_falls_with_the_root_of_the_images():
-    model = LatentFlow(flow_widths=(8, 8), widths=(8, 8, 8), flow_rate=3, flow_images=32)
+def test_a_falling_rate_is_constant_then_falls_with_the_root_of_the_images_and_ends():
+    model = LatentFlow(flow_widths=(8, 8), widths=(8, 8, 8), flow_rate=3, flow_images=32, flow_epochs=1)
     state, step = made(model, 16)
     inputs = batch(model, 16)
 
@@ -127,7 +130,12 @@ def test_a_falling_rate_is_constant_at_first_and_then_falls_with_the_root_of_the
         step(*inputs)
         return [group["lr"] for optimizer in state.optimizers.values() for group in optimizer.param_groups]
 
-    assert rates_at(0) == rates_at(32) == pytest.approx([2e-4, 6e-4, 4e-4])
-    assert rates_at(128) == pytest.approx([2e-4, 3e-4, 4e-4])
+    assert rates_at(0) == rates_at(32) == pytest.approx([2e-4, 6e-4, 2e-4])
+    assert rates_at(128) == pytest.approx([2e-4, 3e-4, 2e-4])
+    assert rates_at(512)[1] == pytest.approx(6e-4 / 4)
+    assert rates_at(768)[1] == pytest.approx(6e-4 * (32 / 768) ** 0.5 / 2)
+    field = [parameter.clone() for parameter in state.networks["generator"].field.parameters()]
+    assert rates_at(1024) == rates_at(5000) == [2e-4, 0, 2e-4]
+    assert all(map(torch.equal, field, state.networks["generator"].field.parameters()))
     state.rolled_back = 1
     assert rates_at(128)[1] == pytest.approx(1.5e-4)

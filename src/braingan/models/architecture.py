@@ -54,6 +54,8 @@ class Rate(NamedTuple):
     constant_images: float = math.inf
     """After so many training images n the rate falls as √(n / images seen) (Karras et al., Analyzing and Improving the
     Training Dynamics of Diffusion Models, 2024, equation 67): with averaged weights, no length need be known before."""
+    last_image: float = math.inf
+    """Here learning has ended: over the second half of the images up to it the rate falls linearly to 0."""
 
 
 def from_latents(
@@ -99,8 +101,8 @@ class Architecture(Settings, ABC):
     def fit(self, networks: nn.ModuleDict, real: Real) -> None:
         """Take what an architecture has in closed form from training slices; nothing by default."""
 
-    def rates(self, networks: nn.ModuleDict) -> dict[str, list[Rate]]:
-        """Return how fast each player's parameters learn, in groups."""
+    def rates(self, networks: nn.ModuleDict, slices: int) -> dict[str, list[Rate]]:
+        """Return how fast each player's parameters learn, in groups, from so many training slices."""
         return {name: [Rate(list(network.parameters()))] for name, network in networks.items()}
 
     def make(

@@ -84,7 +84,7 @@ class FlowAndDecoder(nn.Module):
 class LatentFlow(Architecture):
     """A flow over a linear code, and an adversarial decoder; any side that 16 divides."""
 
-    training = MappingProxyType({"batch_size": 16, "learning_rate": 4e-4, "betas": (0.5, 0.99)})
+    training = MappingProxyType({"batch_size": 16, "learning_rate": 8e-4, "betas": (0.5, 0.99)})
     story = (
         "Three networks learn from the same slices. The flow learns how random numbers become the coarse code of a "
         "slice; the decoder learns to complete the codes of real slices; and the discriminator learns to tell what the "
@@ -103,12 +103,12 @@ class LatentFlow(Architecture):
     """Steps of the flow to a slice; all but the last evaluate its network twice."""
     temperature: Annotated[float, Field(gt=0)] = 0.95
     """Standard deviation of the noise that slices begin as: below 1 gives fewer unlikely ones."""
-    flow_rate: Annotated[float, Field(gt=0)] = 7.5
+    flow_rate: Annotated[float, Field(gt=0)] = 3.75
     """The flow's learning rate, in units of `training.learning_rate`."""
     flow_images: Annotated[float, Field(gt=0)] = 12_000
     """Training images after which the flow's learning rate falls with the root of their number."""
-    discriminator_rate: Annotated[float, Field(gt=0)] = 2.0
-    """The discriminator's learning rate, in units of `training.learning_rate`."""
+    flow_epochs: Annotated[float, Field(gt=0)] = 20
+    """Passes over the training slices after which the flow learns no more, lest it learns them by heart."""
     reconstruction: Annotated[float, Field(ge=0)] = 80.0
     """Weight of the decoder's mean absolute error beside the adversarial loss."""
     mirror: bool = True
@@ -135,14 +135,14 @@ class LatentFlow(Architecture):
         generator.code.fit(torch.cat([slices, slices.flip(3)]) if self.mirror else slices)
         generator.fit_depths(real.depth)
 
-    def rates(self, networks: nn.ModuleDict) -> dict[str, list[Rate]]:
-        """Learn the flow faster than the players, and ever more slowly."""
+    def rates(self, networks: nn.ModuleDict, slices: int) -> dict[str, list[Rate]]:
+        """Learn the flow faster than the players, ever more slowly, and not for ever."""
         generator, discriminator = networks["generator"], networks["discriminator"]
         assert isinstance(generator, FlowAndDecoder)
         decoder, field = list(generator.decoder.parameters()), list(generator.field.parameters())
         return {
-            "generator": [Rate(decoder), Rate(field, self.flow_rate, self.flow_images)],
-            "discriminator": [Rate(list(discriminator.parameters()), self.discriminator_rate)],
+            "generator": [Rate(decoder), Rate(field, self.flow_rate, self.flow_images, self.flow_epochs * slices)],
+            "discriminator": [Rate(list(discriminator.parameters()))],
         }
 
     def make(

@@ -55,7 +55,7 @@ def train(
     share = ranks.share(settings.batch_size)
     batches = Batches(store, indices, settings.batch_size, settings.seed, device.device, share)
     size = model.latent_size(store.side)
-    state = initial_state(model, settings, examples(store, indices, settings), device)
+    state = initial_state(model, settings, examples(store, indices, settings), len(indices), device)
     step = Step(state, objective(model, settings.objective), settings, device, ranks)
     record = Record(folder, model, settings, device, state, len(indices), size, ranks)
     with ranks.writer_first():

@@ -116,9 +116,10 @@ def initial_state(
     model: Architecture,
     settings: TrainingSettings,
     examples: Real,
+    slices: int,
     device: Device,
 ) -> State:
-    """Build networks, optimisers and averaged weights from the seed; `examples` are training slices."""
+    """Build networks, optimisers and averaged weights from the seed; `examples` are some of so many training slices."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(draws(settings.seed, "initial weights").integers(2**63)))
         networks = model.build(examples.slices.shape[-1])
@@ -127,11 +128,12 @@ def initial_state(
     channels_last(networks)
     averaged = AveragedWeights(networks["generator"], settings.averaging_images)
     optimizers = {}
-    for name, groups in model.rates(networks).items():
+    for name, groups in model.rates(networks, slices).items():
         players: list[dict[str, Any]] = []
-        for parameters, share, constant_images in groups:
+        for parameters, share, constant_images, last_image in groups:
             rate = settings.learning_rate * share
-            players.append({"params": parameters, "lr": rate, "initial_lr": rate, "constant_images": constant_images})
+            falls = {"constant_images": constant_images, "last_image": last_image}
+            players.append({"params": parameters, "lr": rate, "initial_lr": rate, **falls})
         optimizers[name] = torch.optim.Adam(
             players, settings.learning_rate, settings.betas, eps=1e-7, fused=True,
             capturable=device.device.type == "cuda",

@@ -84,8 +84,10 @@ class Step:
         """Set the rates that fall; on a GPU as numbers in its memory, which a captured step reads each time."""
         seen = max(self.state.step * self.batch_size, 1)
         for group in (group for optimizer in self.state.optimizers.values() for group in optimizer.param_groups):
-            if (constant := group["constant_images"]) < math.inf:
-                rate = group["initial_lr"] / 2**self.state.rolled_back * min(constant / seen, 1) ** 0.5
+            constant, last = group["constant_images"], group["last_image"]
+            if min(constant, last) < math.inf:
+                share = min(constant / seen, 1) ** 0.5 * min(max(2 - 2 * seen / last, 0), 1)
+                rate = group["initial_lr"] / 2**self.state.rolled_back * share
                 if not self.captures:
                     group["lr"] = rate
                 elif isinstance(group["lr"], Tensor) and group["lr"].is_cuda:

@@ -48,7 +48,7 @@ def try_steps(store: Store, frames: tuple[str, ...], model: Architecture, settin
     keep_freed_memory()
     indices = training_slices(store, frames, settings)
     batches = Batches(store, indices, settings.batch_size, settings.seed, device.device)
-    state = initial_state(model, settings, examples(store, indices, settings), device)
+    state = initial_state(model, settings, examples(store, indices, settings), len(indices), device)
     step = Step(state, objective(model, settings.objective), settings, device)
     seconds = []
     for number in range(STEPS):
