@@ -68,7 +68,7 @@ def test_row_order_does_not_matter_and_distance_grows(distance):
 def test_identical_sets_are_at_no_frechet_distance():
     """But for the centred set's last singular value, whose 0 comes out as 1e-8 of the others: the spread's rounding."""
     x = RNG.normal(size=(50, 80)).astype(np.float32)
-    spread = 2 * x.var(axis=0, ddof=1).sum()
+    spread = 2 * float(x.var(axis=0, ddof=1).sum())
     assert frechet_distance(x, x) == pytest.approx(0, abs=1e-8 * spread)
 
 
