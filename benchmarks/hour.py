@@ -4,8 +4,8 @@
 
 Seed 0 is trained to the early end, evaluated, trained on to the late one and evaluated again; other seeds to the early
 end. Each evaluation is on all test subjects with three generation seeds. Stopped anywhere, the same command goes
-on. What `benchmarks/results/NAME.json` holds already is not measured again, on whatever machine it was measured: both
-models' rows of one seed and length should be of one machine, and each row says of which.
+on. What `benchmarks/results/NAME.json` holds already at the same settings is not measured again, on whatever machine it
+was measured: both models' rows of one seed and length should be of one machine, and each row says of which.
 """
 
 import argparse
@@ -19,7 +19,7 @@ MODELS = {
     "latentflow": ["model.name=latentflow"],
     "thesis": ["model.name=thesis4", "training.batch_size=64", "training.learning_rate=2e-4"],
 }
-"""Both at the settings that were best on validation subjects (`trials.py rates`)."""
+"""The first at its defaults; the second as it is until `trials.py rates`, which has not been run, says what is best."""
 
 COLUMNS = (
     "frechet_distance", "kernel_distance", "precision_other_subject", "recall_other_subject", "detector_accuracy",
@@ -32,10 +32,14 @@ def plan(early, late, seeds):
     return [(seed, minutes) for seed in seeds for minutes in ((early, late) if seed == 0 else (early,))]
 
 
+def settings(name, seed):
+    """Return what a training is given."""
+    return [*MODELS[name], f"training.seed={seed}"]
+
+
 def row(name, seed, minutes, store, out):
     """Train one model to some minutes and measure it."""
-    sets = [*MODELS[name], f"training.seed={seed}"]
-    found = measure(Trial(minutes, "test", {}), sets, store, out / f"{name}-{seed}")
+    found = measure(Trial(minutes, "test", {}), settings(name, seed), store, out / f"{name}-{seed}")
     return {"model": name, "seed": seed, "minutes": minutes, **found}
 
 
@@ -60,7 +64,10 @@ def main(arguments=None):
     kept = read_json(results) if results.exists() else {"store": store, "rows": []}
     if kept["store"] != store:
         parser.error(f"{results} is of another store: give another --name, or remove it.")
-    rows = {(one["model"], one["seed"], one["minutes"]): one for one in kept["rows"]}
+    rows = {
+        (one["model"], one["seed"], one["minutes"]): one for one in kept["rows"]
+        if one["settings"] == settings(one["model"], one["seed"])
+    }  # fmt: skip
     for seed, minutes in plan(given.early, given.minutes, given.seeds):
         for name in MODELS:
             if (name, seed, minutes) not in rows:

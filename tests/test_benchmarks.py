@@ -34,7 +34,7 @@ def test_the_hour_measures_no_row_twice_and_mixes_no_stores(tmp_path, monkeypatc
         measured.append((folder.name, trial.minutes))
         if len(measured) == 4:
             raise KeyboardInterrupt
-        return {"images": 1, "metrics": {name: {"value": 0.5} for name in hour.COLUMNS}}
+        return {"images": 1, "settings": sets, "metrics": {name: {"value": 0.5} for name in hour.COLUMNS}}
 
     monkeypatch.setattr(hour, "measure", measure)
     monkeypatch.setattr(hour, "RESULTS", tmp_path)
@@ -49,6 +49,9 @@ def test_the_hour_measures_no_row_twice_and_mixes_no_stores(tmp_path, monkeypatc
         ("latentflow-1", 20), ("thesis-1", 20),
     ]  # fmt: skip
     assert len(read_json(tmp_path / "hour.json")["rows"]) == 6
+    monkeypatch.setitem(hour.MODELS, "thesis", ["model.name=thesis7"])
+    hour.main([*call[:2], "--seeds", "1"])
+    assert measured[7:] == [("thesis-1", 20)]
     other = made.picture_store(tmp_path / "other", subjects=11).folder.root
     with pytest.raises(SystemExit):
         hour.main([str(other), str(tmp_path / "out")])

@@ -39,7 +39,11 @@ def examples(store: Store, indices: Int[np.ndarray, " n"], settings: TrainingSet
 
 def _read(store: Store, indices: Int[np.ndarray, " n"]) -> Real:
     slices = torch.from_numpy(to_model_range(store.images(indices))[:, None])
-    return Real(slices, torch.from_numpy(store.columns["depth"][indices].astype(np.float32)))
+    return Real(slices, _depth(store, indices))
+
+
+def _depth(store: Store, indices: Int[np.ndarray, " n"]) -> Float[Tensor, " n"]:
+    return torch.from_numpy(store.columns["depth"][indices].astype(np.float32))
 
 
 class Batches:
@@ -59,8 +63,7 @@ class Batches:
         self._epoch = lru_cache(maxsize=2)(self._shuffled)
         self.resident: tuple[UInt8[Tensor, "n side side"], Float[Tensor, " n"]] | None = None
         if device.type != "cpu":
-            depth = torch.from_numpy(store.columns["depth"][indices].astype(np.float32))
-            self.resident = torch.from_numpy(store.images(indices)).to(device), depth.to(device)
+            self.resident = torch.from_numpy(store.images(indices)).to(device), _depth(store, indices).to(device)
 
     def _shuffled(self, epoch: int) -> Int[np.ndarray, " n"]:
         return draws(self.seed, "order of slices", epoch).permutation(len(self.indices))
