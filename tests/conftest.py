@@ -31,3 +31,26 @@ def trained(tmp_path_factory):
     run = RunFolder(folder / "run")
     train_recipe(compose(None, sets), store, run)
     return run
+
+
+def _told(folder, *more, **store):
+    import taught
+    from braingan.folders import RunFolder
+    from braingan.recipe import compose, train_recipe
+
+    sets = ["model.flow_widths=[8,8]", "model.widths=[8,8,8]", "training.epochs=2", "evaluation.seeds=2"]
+    run = RunFolder(folder / "run")
+    train_recipe(compose(None, [*sets, *more]), taught.taught_store(folder / "store", subjects=32, **store), run)
+    return run
+
+
+@pytest.fixture(scope="session")
+def told(tmp_path_factory):
+    """A run of a small `latentflow` that was told frame, label, depth and lesion area; not to be changed."""
+    return _told(tmp_path_factory.mktemp("told"))
+
+
+@pytest.fixture(scope="session")
+def masked(tmp_path_factory):
+    """The same, which makes masks too, on a store whose slices all have label maps."""
+    return _told(tmp_path_factory.mktemp("masked"), "model.masks=true", unmapped=0)

@@ -6,6 +6,7 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
+from braingan.data.conditions import NO_WORDS, Vocabulary
 from braingan.models.architecture import Architecture
 from braingan.models.keras import Conv2D, Conv2DTranspose, Dense, Flatten, LeakyReLU, Reshape
 from braingan.training.checkpoint import load_checkpoint
@@ -16,10 +17,10 @@ from braingan.training.run import read_log
 class Tiny(Architecture):
     name: Literal["tiny"] = "tiny"
 
-    def latent_size(self, side: int) -> int:
+    def latent_size(self, side: int, vocabulary: Vocabulary = NO_WORDS) -> int:
         return 4
 
-    def build(self, side: int) -> nn.ModuleDict:
+    def build(self, side: int, vocabulary: Vocabulary = NO_WORDS) -> nn.ModuleDict:
         generator = nn.Sequential(
             Dense(4, 4 * (side // 2) ** 2, bias=False), LeakyReLU(0.01), Reshape(side // 2, side // 2, 4),
             Conv2DTranspose(4, 1, stride=2), nn.Tanh(),
@@ -53,15 +54,20 @@ def differing(one, other, name="state"):
         return [
             found for i, pair in enumerate(zip(one, other, strict=True)) for found in differing(*pair, f"{name}.{i}")
         ]
-    same = torch.equal(one, other) if isinstance(one, torch.Tensor) else one == other
-    return [] if same else [name]
+    alike = same(one, other) if isinstance(one, torch.Tensor) else one == other
+    return [] if alike else [name]
+
+
+def same(one, other):
+    """Whether two tensors have the same values, NaN where the other has it."""
+    return torch.equal(one.isnan(), other.isnan()) and torch.equal(one.nan_to_num(), other.nan_to_num())
 
 
 def assert_equal_runs(one, other):
     ours, theirs = weights(one), weights(other)
     assert ours.keys() == theirs.keys()
     for key in ours:
-        assert torch.equal(ours[key], theirs[key]), key
+        assert same(ours[key], theirs[key]), key
     ours, theirs = (newest_checkpoint(run) for run in (one, other))
     assert differing(ours | {"seconds": 0}, theirs | {"seconds": 0}) == []
     timeless = [{k: v for k, v in row.items() if k not in ("seconds", "images_per_second")} for row in read_log(one)]

@@ -26,8 +26,10 @@ def slice_of(rng, frame, depth, area, label):
     return np.clip(image + rng.normal(0, 4, image.shape), 0, 255).astype(np.uint8)
 
 
-def taught_store(folder: Path, subjects=20, each=12, frames=("dark", "light"), labels=("a", "b"), known=True, seed=0):
-    """A store of 1 mm pixels; a third of the slices have no lesion; of every fifth subject lesions are unknown.
+def taught_store(
+    folder: Path, subjects=20, each=12, frames=("dark", "light"), labels=("a", "b"), known=True, seed=0, unmapped=5
+):
+    """A store of 1 mm pixels; a third of the slices have no lesion; of every `unmapped`th subject lesions are unknown.
 
     Not `known`, nobody says anything of any slice.
     """
@@ -45,7 +47,7 @@ def taught_store(folder: Path, subjects=20, each=12, frames=("dark", "light"), l
             part.rows.append({
                 "subject": name, "volume": name, "frame": frame, "position": position, "pixel_mm": 1.0, "label": label,
                 "split": split_of(name, settings), "brain_fraction": 0.5, "depth": depth if known else np.nan,
-                "lesion_area_mm2": area if known and number % 5 else np.nan,
+                "lesion_area_mm2": area if known and (not unmapped or number % unmapped) else np.nan,
             })  # fmt: skip
         paths.append(part_path(out, name))
         write_part(part, paths[-1])

@@ -27,3 +27,13 @@ def test_local_links_lead_somewhere():
     for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
         for target in re.findall(r"\]\((?!http|#)([^)#]+)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_readmes_python_runs_beside_a_run_and_a_store(told, monkeypatch, capsys):
+    monkeypatch.chdir(told.root.parent)
+    code = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    found = {}
+    for block in code:
+        exec(block, found)
+    assert found["images"].shape == (16, 32, 32)
+    assert "torch.Size([1, 32, 32])" in capsys.readouterr().out

@@ -160,6 +160,11 @@ class SnapshotFolder:
         """What the evaluation measured."""
         return self.root / "metrics.json"
 
+    @property
+    def utility(self) -> Path:
+        """Whether the slices help to train a network."""
+        return self.root / "utility.json"
+
 
 @dataclass(frozen=True)
 class RunFolder:

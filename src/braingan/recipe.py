@@ -8,11 +8,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
+from jaxtyping import Float
 from pydantic import BeforeValidator, SerializeAsAny, model_validator
 
 from braingan.data.settings import DataSettings
 from braingan.data.store import Store
 from braingan.errors import InputError
+from braingan.evaluation.encoder.scores import depth_spacing
 from braingan.evaluation.settings import EvaluationSettings
 from braingan.folders import RunFolder
 from braingan.models import parse_model
@@ -108,6 +111,22 @@ def run_record(recipe: Recipe, store: Store) -> dict[str, Any]:
             "training": identity(recipe.training),
         },
         "recipe": recipe.model_dump(mode="json"),
+        "geometry": _geometry(store),
         "store": str(store.folder.root.resolve()),
         "source": {**store.description["source"], "notes": store.description["notes"]},
+    }
+
+
+def _geometry(store: Store) -> dict[str, Any]:
+    """Return the slices' axis, and medians of a pixel's edge (mm) and of the step between slices (mm, and of depth)."""
+
+    def median(values: Float[np.ndarray, " n"]) -> float | None:
+        known = values[np.isfinite(values)]
+        return float(np.median(known)) if len(known) else None
+
+    return {
+        "axis": store.description["settings"]["axis"],
+        "pixel_mm": median(store.columns["pixel_mm"]),
+        "slice_mm": store.description.get("slice_mm"),
+        "slice_depth": median(depth_spacing(store, np.arange(len(store)))),
     }

@@ -91,6 +91,34 @@ def test_wrong_use_gets_a_sentence_and_no_traceback(tmp_path, arguments, status,
     assert not (tmp_path / "x").exists()
 
 
+def test_what_a_trained_generator_is_asked_for(told, tmp_path):
+    made = call("sample", told.root, "--out", tmp_path / "a", "--count", 3, "--frame", "DARK", "--depth", 0.5)
+    assert made.returncode == 0, made.stderr
+    assert (tmp_path / "a" / "synthetic.csv").read_text().count("dark,") == 3
+    way = call("sample", told.root, "--out", tmp_path / "b", "--interpolate", "depth", "--count", 4)
+    assert "4 synthetic slices along depth" in way.stdout
+    written = call("export", told.root, "--out", tmp_path / "c")
+    assert "generator.safetensors" in written.stdout
+    helped = call("utility", told.root, "--share", 0.2, "--seeds", 2, "--steps", 3)
+    assert helped.returncode == 0, helped.stderr
+    assert re.search(r"classification by mean AUC of the labels: \d+ real test subjects", helped.stdout)
+    for arguments, sentence in (
+        (("--frame", "T1w"), "this run knows dark, light."),
+        (("--depth", 2), "was trained on"),
+        (("--interpolate", "age"), "there are latents, frame, label, depth, lesion."),
+        (("--interpolate", "depth", "--gate"), "go with neither each other nor"),
+        (("--volume", "--layout", "imagefolder"), "go with neither each other nor"),
+        (("--interpolate", "depth", "--count", 1), "at least two slices"),
+        (("--volume",), "how far apart"),
+        (("--layout", "nnunet"), "of slices with masks"),
+    ):
+        refused = call("sample", told.root, "--out", tmp_path / "d", *arguments)
+        assert refused.returncode == 1
+        assert sentence in refused.stderr
+        assert "Traceback" not in refused.stderr
+    assert not (tmp_path / "d").exists()
+
+
 def test_strict_fails_if_anything_was_left_out_and_debug_shows_the_traceback(tmp_path):
     source = made.picture_folder(tmp_path / "pictures", subjects=3, each=2)
     (source / "sub-09_z-00.png").touch()

@@ -16,6 +16,7 @@ from braingan.data.slices import (
     grey_scale,
     resample,
     resample_labels,
+    stacked,
     to_grey,
 )
 from braingan.errors import InputError
@@ -46,6 +47,12 @@ def test_landmarks_are_where_the_design_says(axis, shape, value, row, column):
     assert slices.shape == shape
     found = centre_of((slices == value).any(axis=0))
     assert found == pytest.approx((row, column), abs=0.12)
+
+
+@pytest.mark.parametrize("axis", ["axial", "coronal", "sagittal"])
+def test_slices_that_are_stacked_are_the_volume_again(axis):
+    voxels = np.random.default_rng(0).random((3, 4, 5))
+    np.testing.assert_array_equal(stacked(cut(voxels, axis), axis), voxels)
 
 
 def test_slices_count_from_inferior_posterior_and_left():

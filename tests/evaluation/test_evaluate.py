@@ -89,7 +89,9 @@ def test_settings_go_over_the_runs_and_too_few_slices_name_the_way_out(copied, p
 
 
 def test_radii_to_other_subjects_need_other_subjects(copied, pixels, monkeypatch):
-    alone = staticmethod(lambda store, indices: SliceSet(store.images(indices), np.full(len(indices), "one")))
+    alone = staticmethod(
+        lambda store, indices, masks=False: SliceSet(store.images(indices), np.full(len(indices), "one"))
+    )
     monkeypatch.setattr(SliceSet, "of_store", alone)
     found = evaluate(copied)
     assert "precision" in found["metrics"]

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from braingan.models.architecture import untold
 from braingan.models.flow import VelocityField, flow, matching_loss
 
 
@@ -58,26 +59,26 @@ def test_a_fresh_field_is_zero_and_every_weight_learns_in_the_end():
     torch.manual_seed(0)
     field = VelocityField(3, 6, 8, 16)
     x, t = torch.randn(2, 3, 6, 6), torch.rand(2)
-    depth = torch.tensor([0.3, 0.8])
-    assert not field(x, t, depth).any()
+    told = torch.tensor([[0.0, 0.0, 0.3, 50.0], [0.0, 0.0, 0.8, 0.0]])
+    assert not field(x, t, told).any()
     for parameter in field.parameters():
         nn.init.normal_(parameter, std=0.1)
-    velocity = field(x, t, depth)
+    velocity = field(x, t, told)
     assert velocity.shape == x.shape
     velocity.square().mean().backward()
     assert all(p.grad.isfinite().all() and p.grad.any() for p in field.parameters())
 
 
-def test_the_field_knows_time_place_and_depth():
+def test_the_field_knows_time_place_and_what_it_is_told():
     torch.manual_seed(0)
-    field = VelocityField(1, 4, 8, 8)
+    field = VelocityField(1, 4, 8, 8, frames=2)
     for parameter in field.parameters():
         nn.init.normal_(parameter, std=0.3)
     flat = torch.zeros(1, 1, 4, 4)
-    unknown = torch.tensor([torch.nan])
+    unknown = untold(1)
     early, late = (field(flat, torch.tensor([t]), unknown) for t in (0.1, 0.9))
     assert (early - late).abs().max() > 1e-3
     assert early.std() > 1e-3
-    low, high = (field(flat, torch.tensor([0.1]), torch.tensor([depth])) for depth in (0.0, 1.0))
+    low, high = (field(flat, torch.tensor([0.1]), torch.tensor([[frame, *unknown[0, 1:]]])) for frame in (0.0, 1.0))
     for one, other in ((early, low), (early, high), (low, high)):
         assert (one - other).abs().max() > 1e-3

@@ -5,7 +5,7 @@ import torch
 
 from braingan.errors import InputError
 from braingan.models import MODELS
-from braingan.models.architecture import Real
+from braingan.models.architecture import Real, untold
 from braingan.models.latentflow import LatentFlow
 
 
@@ -17,10 +17,15 @@ def built(side=32, **settings):
     return model, networks
 
 
+def sampled(model, networks, latents):
+    generator = networks["generator"].eval()
+    return model.sample(generator, latents, model.draw(generator, latents, untold(len(latents))))
+
+
 @pytest.mark.parametrize("side", [32, 48])
 def test_any_side_that_16_divides(side):
     model, networks = built(side)
-    made = model.sample(networks["generator"].eval(), torch.randn(2, model.latent_size(side)))
+    made = sampled(model, networks, torch.randn(2, model.latent_size(side)))
     assert made.shape == (2, 1, side, side)
     assert made.abs().max() <= 1
 
@@ -32,27 +37,14 @@ def test_another_side_names_the_nearest_that_goes():
         LatentFlow().build(4)
 
 
-def test_a_latent_is_the_flow_s_noise_the_decoder_s_two_choices_and_a_depth():
+def test_a_latent_is_the_flow_s_noise_the_decoder_s_and_seven_choices():
     model, networks = built()
     latents = torch.arange(2.0 * model.latent_size(32)).reshape(2, -1)
     start, noise = networks["generator"].parts(latents)
-    time, side = networks["generator"].choices(latents)
+    time, side, untold = networks["generator"].choices(latents)
     assert torch.equal(
-        torch.cat([start.flatten(1), noise.flatten(1), time[:, None], side[:, None]], 1), latents[:, :-1]
+        torch.cat([start.flatten(1), noise.flatten(1), time[:, None], side[:, None], untold], 1), latents[:, :-1]
     )
-
-
-def test_depths_are_drawn_as_the_training_slices_lie():
-    torch.manual_seed(0)
-    model, networks = built()
-    generator, latents = networks["generator"], torch.randn(4000, model.latent_size(32))
-    assert generator.depth(latents).isnan().all()
-    lying = torch.cat([torch.rand(500) ** 2, torch.full((100,), torch.nan)])
-    generator.fit_depths(lying)
-    drawn, known = generator.depth(latents), lying[:500]
-    assert known.min() <= drawn.min() < drawn.max() <= known.max()
-    at = torch.linspace(0.05, 0.95, 10)
-    torch.testing.assert_close(drawn.quantile(at), known.quantile(at), atol=0.03, rtol=0)
 
 
 @pytest.mark.parametrize("known", [True, False])
@@ -62,10 +54,12 @@ def test_a_slice_depends_on_its_depth_where_that_is_known(known):
     for parameter in generator.field.parameters():
         torch.nn.init.normal_(parameter, std=0.1)
     if known:
-        generator.fit_depths(torch.linspace(0, 1, 9))
+        rows = untold(9)
+        rows[:, 2] = torch.linspace(0, 1, 9)
+        generator.field.told.fit(rows)
     latents = torch.randn(1, model.latent_size(32)).repeat(2, 1)
     latents[:, -1] = torch.tensor([-2.0, 2.0])
-    low, high = model.sample(generator, latents)
+    low, high = sampled(model, networks, latents)
     assert torch.equal(low, high) != known
 
 
@@ -76,7 +70,7 @@ def test_a_lower_temperature_is_less_noise():
         model, networks = built(temperature=temperature)
         scaled = latents.clone()
         scaled[:, : 8 * 4 * 4] *= share
-        made.append(model.sample(networks["generator"].eval(), scaled))
+        made.append(sampled(model, networks, scaled))
     torch.testing.assert_close(*made)
 
 

@@ -20,10 +20,10 @@ from braingan.sampling.generator import TrainedGenerator
 class Copying(TrainedGenerator):
     """Every fourth slice is a training slice."""
 
-    def slices(self, seed, count):
+    def slices(self, seed, count, wish):
         store = Store.open(Path(self.config["store"]))
         copies = store.images(store.select("train"))
-        for number, batch in enumerate(super().slices(seed, count)):
+        for number, batch in enumerate(super().slices(seed, count, wish)):
             mixed = batch.copy()
             mixed[::4] = copies[number % len(copies)]
             yield mixed
@@ -93,8 +93,8 @@ def test_a_sample_without_a_gate_keeps_no_certificate_of_another(run, tmp_path):
 
 def test_a_generator_that_copies_writes_nothing(run, tmp_path):
     class OnlyCopies(Copying):
-        def slices(self, seed, count):
-            for batch in super().slices(seed, count):
+        def slices(self, seed, count, wish):
+            for batch in super().slices(seed, count, wish):
                 batch[:] = batch[0]
                 yield batch
 

@@ -99,6 +99,49 @@ def test_what_the_encoder_takes_the_slices_for(evaluated):
     assert "below which 50 of 100 lie" in page
 
 
+def test_what_slices_were_told_their_masks_and_their_use(evaluated):
+    snapshot = evaluated.snapshots()[-1]
+    whole = read_json(snapshot.metrics)
+    obeyed = {"frame_accuracy": {"value": 0.987}, "depth_error_slices": {"value": 1.25}}
+    encoder = {"scores": {"frame_accuracy": {"value": 0.998}}, "real": {}, "generated": {}, "obeyed": obeyed}
+    frames = {"FLAIR": {"real": 60.0, "generated": 55.0, "real_same_sign": 1.0, "generated_same_sign": 0.913}}
+    masks = {"area_correlation": 0.934, "area_error_mm2": 31.5, "mean_area_mm2": 250.0, "count": 90, "frames": frames}
+    arm = {"value": 0.612, "low": 0.58, "high": 0.64}
+    gains = {"gain": 0.041, "gain_low": 0.011, "gain_high": 0.07}
+    utility = {
+        "task": "segmentation", "score": "mean Dice", "few_subjects": 3, "generator_saw_subjects": 30, "generated": 900,
+        "test_subjects": 12, "seeds": 5, "steps": 100, "batch": 16,
+        "arms": {"real": arm, "synthetic": arm | gains, "both": arm | gains | {"gain_low": -0.01}},
+    }  # fmt: skip
+    write_json(snapshot.metrics, whole | {"encoder": encoder, "masks": masks})
+    write_json(snapshot.utility, utility)
+    try:
+        page = write_report(evaluated).read_text()
+    finally:
+        write_json(snapshot.metrics, whole)
+        snapshot.utility.unlink()
+    for said in (
+        "slices whose frame is right",
+        "0.934",
+        "FLAIR: lesions whose contrast",
+        "+0.041",
+        "helps",
+        "within noise",
+    ):
+        assert said in page, said
+    assert "harms" not in page
+
+
+def test_masks_of_slices_that_were_told_no_area(evaluated):
+    path = evaluated.snapshots()[-1].metrics
+    whole = read_json(path)
+    write_json(path, whole | {"masks": {"count": 0, "frames": {}}})
+    try:
+        assert "area told" not in write_report(evaluated).read_text()
+    finally:
+        write_json(path, whole)
+
+
 def test_files_of_other_formats_say_what_to_do():
     assert "run braingan evaluate again" in unreadable({"format": 1})
     assert "update it" in unreadable({"format": 99})

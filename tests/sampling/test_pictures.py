@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from braingan.errors import InputError
+from braingan.folders import read_csv
 from braingan.sampling.generator import TrainedGenerator
 from braingan.sampling.pictures import write_pictures
 
@@ -24,6 +25,66 @@ def test_files_sheet_and_table(trained, tmp_path):
     assert len((out / "synthetic.csv").read_text().splitlines()) == 19
     source = json.loads((out / "source.json").read_text())
     assert (source["kind"], source["made_by"]) == ("pictures", "thesis4, a generator trained on slices of this source")
+
+
+def test_each_slice_is_listed_with_what_it_was_told(told, tmp_path):
+    generator, out = TrainedGenerator.open(told), tmp_path / "out"
+    write_pictures(generator, out, 3, 0, generator.vocabulary.row(frame="light", depth=0.5))
+    rows = read_csv(out / "synthetic.csv")
+    assert {(row["frame"], row["depth"], row["mask"]) for row in rows} == {("light", "0.5000", "")}
+    drawn = generator.told(0, range(3), generator.vocabulary.row(frame="light", depth=0.5))
+    assert [row["lesion_area_mm2"] for row in rows] == ["" if np.isnan(a) else f"{a:.1f}" for a in drawn[:, 3]]
+    assert {row["label"] for row in rows} <= {"a", "b"}
+    assert not (out / "masks").exists()
+
+
+def test_masks_are_files_of_their_own_that_say_what_they_are(masked, tmp_path):
+    generator, out = TrainedGenerator.open(masked), tmp_path / "out"
+    write_pictures(generator, out, 19, 0)
+    write_pictures(generator, out, 18, 0)  # again, with fewer: no stale files
+    assert [row["mask"] for row in read_csv(out / "synthetic.csv")] == [f"masks/{n:06d}.png" for n in range(18)]
+    assert len(list((out / "masks").glob("*.png"))) == 18
+    images, masks = generator.with_masks(0, range(18))
+    assert masks.shape == images.shape
+    with Image.open(out / "masks" / "000017.png") as picture:
+        assert "synthetic" in picture.info["Description"]
+        assert "lesion mask" in picture.info["Description"]
+        np.testing.assert_array_equal(np.asarray(picture), masks[17] * 255)
+
+
+def test_the_layout_of_nnunet(masked, told, tmp_path):
+    generator, out = TrainedGenerator.open(masked), tmp_path / "out"
+    write_pictures(generator, out, 3, 0, generator.wish(frame="light"), "nnunet")
+    about = json.loads((out / "dataset.json").read_text())
+    assert (about["channel_names"], about["labels"]) == ({"0": "light"}, {"background": 0, "lesion": 1})
+    assert (about["numTraining"], about["file_ending"]) == (3, ".png")
+    cases = sorted(path.name.removesuffix(".png") for path in (out / "labelsTr").iterdir())
+    assert [f"{case}_0000.png" for case in cases] == sorted(path.name for path in (out / "imagesTr").iterdir())
+    masks = generator.with_masks(0, range(3), generator.wish(frame="light"))[1]
+    for case, mask in zip(cases, masks, strict=True):
+        with Image.open(out / "labelsTr" / f"{case}.png") as picture:
+            assert "synthetic" in picture.info["Description"]
+            np.testing.assert_array_equal(np.asarray(picture), mask.astype(np.uint8))
+    write_pictures(generator, out, 1, 0)
+    assert {path.name for path in out.rglob("*") if path.is_file()} == {
+        "000000.png", "sheet.png", "synthetic.csv", "source.json", "files.csv",
+    }  # fmt: skip
+    with pytest.raises(InputError, match="of slices with masks"):
+        write_pictures(TrainedGenerator.open(told), tmp_path / "other", 1, 0, layout="nnunet")
+    with pytest.raises(InputError, match="there are pictures, imagefolder, nnunet"):
+        write_pictures(generator, tmp_path / "other", 1, 0, layout="bids")
+    assert not (tmp_path / "other").exists()
+
+
+def test_the_layout_of_an_image_folder(told, tmp_path):
+    generator, out = TrainedGenerator.open(told), tmp_path / "out"
+    write_pictures(generator, out, 3, 0, layout="imagefolder")
+    rows = read_csv(out / "images" / "metadata.csv")
+    assert sorted(path.name for path in (out / "images").glob("*.png")) == [row["file_name"] for row in rows]
+    assert [row["frame"] for row in rows] == [row["frame"] for row in read_csv(out / "synthetic.csv")]
+    assert {row["frame"] for row in rows} <= {"dark", "light"}
+    write_pictures(generator, out, 1, 0)
+    assert not list((out / "images").iterdir())
 
 
 def test_a_folder_of_something_else_is_refused(trained, tmp_path):

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from braingan.models import MODELS
-from braingan.models.architecture import Real, channels_last
+from braingan.models.architecture import Real, channels_last, untold
 from braingan.models.flow import matching_loss
 from braingan.models.latentflow import LatentFlow
 from braingan.training.objectives import OBJECTIVES, minimax, non_saturating, objective
@@ -66,7 +66,7 @@ def test_gradients_are_those_of_two_separate_passes_at_the_old_weights(name):
 def test_a_fused_step_is_the_plain_one(name):
     """Fused Adam pairs weights with gradients by their place in memory, so both must have the same layout."""
     torch.manual_seed(0)
-    model, real = MODELS[name](), Real(torch.randn(2, 1, 112, 112), torch.tensor([0.3, torch.nan]))
+    model, real = MODELS[name](), Real(torch.randn(2, 1, 112, 112), torch.tensor([[0, 0, 0.3, 5], [torch.nan] * 4]))
     networks = model.build(112)
     model.fit(networks, real)
     channels_last(networks)
@@ -87,11 +87,13 @@ def test_a_decoder_and_a_flow_are_taught_as_two_networks_apart():
     torch.manual_seed(0)
     model = LatentFlow(flow_widths=(8, 8), widths=(8, 8, 8), reconstruction=3.0)
     networks, real = model.build(32), torch.rand(4, 1, 32, 32) * 2 - 1
-    depth = torch.tensor([0.1, 0.5, torch.nan, 0.9])
-    model.fit(networks, Real(real, depth))
+    told = untold(4)
+    told[:, 2] = torch.tensor([0.1, 0.5, torch.nan, 0.9])
+    model.fit(networks, Real(real, told))
     latents = torch.randn(4, model.latent_size(32))
-    latents[:, -2] = torch.tensor([1.0, -1.0, 1.0, -1.0])
-    scalars = objective(model, "non_saturating").gradients(networks, Real(real, depth), latents, nullcontext)
+    latents[:, -6] = torch.tensor([1.0, -1.0, 1.0, -1.0])
+    latents[:, -3] = torch.tensor([0.0, -2.0, 0.0, 0.0])
+    scalars = objective(model, "non_saturating").gradients(networks, Real(real, told), latents, nullcontext)
     found = {key: p.grad.clone() for key, p in networks.named_parameters()}
     generator, discriminator = networks["generator"], networks["discriminator"]
     seen = torch.stack([real[0].flip(2), real[1], real[2].flip(2), real[3]])
@@ -99,7 +101,8 @@ def test_a_decoder_and_a_flow_are_taught_as_two_networks_apart():
     completed = generator.decoder(codes, noise)
     losses = non_saturating(discriminator(seen), discriminator(completed))
     error = (completed - seen).abs().mean()
-    matching = matching_loss(partial(generator.field, depth=depth), codes, start, latents[:, -3])
+    told[1] = torch.nan
+    matching = matching_loss(partial(generator.field, told=told), codes, start, latents[:, -7])
     for part, loss in (
         (discriminator, losses.discriminator),
         (generator.decoder, losses.generator + 3 * error),

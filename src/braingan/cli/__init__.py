@@ -11,7 +11,20 @@ from typing import Annotated, Any
 import typer
 
 from braingan import __version__
-from braingan.cli import demo, evaluate, export_images, fetch, inspect, phantom, prepare, report, sample, train
+from braingan.cli import (
+    demo,
+    evaluate,
+    export,
+    export_images,
+    fetch,
+    inspect,
+    phantom,
+    prepare,
+    report,
+    sample,
+    train,
+    utility,
+)
 from braingan.errors import InputError
 
 app = typer.Typer(
@@ -49,7 +62,7 @@ def _in_one_sentence(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-for verb in (demo, fetch, phantom, prepare, inspect, export_images, train, sample, evaluate, report):
+for verb in (demo, fetch, phantom, prepare, inspect, export_images, train, sample, evaluate, utility, report, export):
     app.command(verb.__name__.rpartition(".")[2].replace("_", "-"))(_in_one_sentence(verb.command))
 
 

@@ -43,7 +43,6 @@ def command(
 
 
 def _show(recipe: "Recipe", store: "Store") -> None:
-    from braingan.models.architecture import count_parameters
     from braingan.training.trial import STEPS, try_steps
 
     for table, settings in recipe.model_dump(mode="json").items():
@@ -51,10 +50,9 @@ def _show(recipe: "Recipe", store: "Store") -> None:
         for name, value in settings.items():
             typer.echo(f"{name} = {value}")
         typer.echo("")
-    for name, network in recipe.model.build(store.side).items():
-        total, trainable = count_parameters(network)
-        typer.echo(f"{name}: {total:,} parameters, {trainable:,} trainable")
     trial = try_steps(store, recipe.data.frames, recipe.model, recipe.training)
+    for name, (total, trainable) in trial.parameters.items():
+        typer.echo(f"{name}: {total:,} parameters, {trainable:,} trainable")
     typer.echo(
         f"{STEPS} steps on {trial.device}: {trial.images_per_second:.1f} images/s, {trial.memory / 2**30:.1f} GiB of "
         f"memory; {trial.images:,} images would take {_duration(trial.seconds)}, without grids and checkpoints"

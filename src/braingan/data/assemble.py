@@ -180,7 +180,7 @@ def assemble(
     kept: list[Kept] = []
     seen: dict[str, str] = {}
     noticed: Counter[str] = Counter()
-    transforms = []
+    transforms, slice_mm = [], []
     for path in sorted(parts):
         table = read_table(path)
         discarded += [tuple(row) for row in table["discarded"]]
@@ -190,6 +190,7 @@ def assemble(
             fingerprint.update("".join(table[which][i] for i in keep if table[which]).encode())
         for name in COLUMNS if keep else ():
             columns[name] += [table["columns"][name][i] for i in keep]
+        slice_mm += table["columns"].get("slice_mm", [])
         noticed.update(table["noticed"] if keep else ())
         if table["transform"] and keep:
             transforms.append((table["columns"]["volume"][0], *table["transform"]))
@@ -216,6 +217,7 @@ def assemble(
     ]  # fmt: skip
     write_json(folder.description, {
         **identity, "side": settings.size, "count": count, "shards": shards, "masks": has_masks,
+        "slice_mm": float(np.median(slice_mm)) if slice_mm else None,
         "subjects": len(np.unique(table["subject"])), "discarded": len(discarded), "notes": notes,
         "skull": noticed["skull"] if settings.body_part == "brain" else f"not applicable: {settings.body_part}",
         "fingerprint": fingerprint.hexdigest(),

@@ -36,6 +36,15 @@ def cut(voxels: Shaped[np.ndarray, "x y z"], axis: str) -> Shaped[np.ndarray, "n
     return voxels[::-1, ::-1, ::-1].transpose(0, 2, 1)[::-1]
 
 
+def stacked(slices: Shaped[np.ndarray, "n rows columns"], axis: str) -> Shaped[np.ndarray, "x y z"]:
+    """Return the RAS volume whose slices along an axis these are: the inverse of `cut` (a view)."""
+    if axis == "axial":
+        return slices.transpose(2, 1, 0)[::-1, ::-1, :]
+    if axis == "coronal":
+        return slices.transpose(2, 0, 1)[::-1, :, ::-1]
+    return slices.transpose(0, 2, 1)[:, ::-1, ::-1]
+
+
 def cut_spacing(spacing: tuple[float, float, float], axis: str) -> tuple[float, float]:
     """Return the spacing (mm) of the rows and of the columns of slices along an axis."""
     x, y, z = spacing

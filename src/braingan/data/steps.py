@@ -54,6 +54,8 @@ class Cut:
     masks: UInt8[np.ndarray, "n side side"] | None
     areas: Float[np.ndarray, " n"]
     """Of the label map in the square, in mm²; NaN without one."""
+    slice_mm: float
+    """From slice to slice."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +166,7 @@ def _decide_cut(voxels: Shaped[np.ndarray, "x y z"], scale: GreyScale, placed: P
         inside = (native > 0) & within(native.shape[1:], spacing, square)
         areas = np.count_nonzero(inside, axis=(1, 2)) * (spacing[0] * spacing[1])
     depths = [min(max((position - shift) / max(count - 1, 1), 0.0), 1.0) for position in positions]
-    return Cut(positions, depths, square, masks, areas)
+    return Cut(positions, depths, square, masks, areas, thickness)
 
 
 def _add_frame(
@@ -190,7 +192,7 @@ def _add_frame(
     rows = [
         row | {
             "position": position, "depth": where.depths[i], "pixel_mm": where.square.edge / settings.size,
-            "lesion_area_mm2": float(where.areas[i]),
+            "lesion_area_mm2": float(where.areas[i]), "slice_mm": where.slice_mm,
         }
         for i, position in enumerate(where.positions)
     ]  # fmt: skip

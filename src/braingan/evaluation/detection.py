@@ -17,14 +17,21 @@ BATCH = 64
 FOLDS = 5
 RIDGE = 0.3
 """Weight of the penalty, as a share of the mean squared length of standardised features."""
+MOST_LOGIT = 50.0
+"""Beyond it a slice is as good as certain, and its exponential would overflow."""
 Confusion = dict[str, dict[str, int]]
 
 
-def probabilities(discriminator: nn.Module, images: UInt8[np.ndarray, "n side side"]) -> Float[np.ndarray, " n"]:
-    """Return a run's own discriminator's probability that each slice is real."""
+def probabilities(
+    discriminator: nn.Module,
+    images: UInt8[np.ndarray, "n side side"],
+    masks: Bool[np.ndarray, "n side side"] | None = None,
+) -> Float[np.ndarray, " n"]:
+    """Return a run's own discriminator's probability that each slice, with its mask if it judges both, is real."""
+    channels = images[:, None] if masks is None else np.stack([images, masks * np.uint8(255)], 1)
     found = []
     for start in range(0, len(images), BATCH):
-        slices = torch.from_numpy(to_model_range(images[start : start + BATCH])[:, None])
+        slices = torch.from_numpy(to_model_range(channels[start : start + BATCH]))
         found.append(probability_real(discriminator, slices).double().numpy())
     return np.concatenate(found)
 
@@ -99,7 +106,8 @@ def detect(
         weights, offset = _ridge(learnt[0], learnt[1], scale / np.sqrt(len(real)))
         for side, of, values in zip(sides, folds, found, strict=True):
             values[of == fold] = side[of == fold] @ weights + offset
-    seen, made = (1 / (1 + np.exp(-4 * (values - 0.5))) for values in found)  # 0.5 stays, the order too
+    logits = (np.clip(4 * (side - 0.5), -MOST_LOGIT, MOST_LOGIT) for side in found)
+    seen, made = (1 / (1 + np.exp(-of)) for of in logits)  # 0.5 stays, the order too
     return Detection(seen, made, real_subjects, generated_subjects)
 
 

@@ -109,18 +109,23 @@ def material_of_run(
     trained_on = store.select("train", frames, recipe["training"]["samples"], recipe["training"]["seed"])
     where = f"{store.folder.root} has {len(held_out)} {split} and {len(trained_on)} training slices"
     count = _count(settings, [len(held_out), len(trained_on)], where)
-    cache = generator.snapshot.root / "features"
     training = SliceSet.of_store(store, spread(trained_on, min(len(trained_on), max(count, REMEMBERED))))
     return Material(
-        SliceSet.of_store(store, spread(held_out, count)),
+        SliceSet.of_store(store, spread(held_out, count), generator.vocabulary.masks),
         training.take(spread(np.arange(len(training)), count)),
-        [SliceSet.generated(generator.sample(count, seed), cache) for seed in range(settings.seeds)],
+        [_generated(generator, count, seed) for seed in range(settings.seeds)],
         training,
         {"split": split, "store": store.fingerprint, "snapshot": generator.snapshot.images_seen},
         store,
         frames,
         generator,
     )
+
+
+def _generated(generator: TrainedGenerator, count: int, seed: int) -> SliceSet:
+    told = generator.vocabulary.columns(generator.told(seed, range(count)))
+    images, masks = generator.with_masks(seed, range(count))
+    return SliceSet.generated(images, generator.snapshot.root / "features", told, masks)
 
 
 def material_of_folders(real: Path, fake: Path, train: Path | None, settings: EvaluationSettings) -> Material:

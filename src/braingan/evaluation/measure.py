@@ -11,11 +11,14 @@ from braingan.errors import InputError
 from braingan.evaluation.anatomy import ROWS, wasserstein
 from braingan.evaluation.compare import Compared, Comparison, compare, describe, entry, measurable, pair_of, whole
 from braingan.evaluation.detection import Confusion, Detection, confusion, detect, extremes, probabilities
+from braingan.evaluation.encoder.questions import ANSWERED
+from braingan.evaluation.encoder.scores import depth_spacing
 from braingan.evaluation.features import OF_STORE, OFFLINE, WITH_WEIGHTS, Extractor, open_extractor
 from braingan.evaluation.features.anatomy import Anatomy
 from braingan.evaluation.features.encoder import EncoderFeatures
 from braingan.evaluation.groups import recall_by_group
 from braingan.evaluation.intervals import HALVES, LEAST_SUBJECTS, halves
+from braingan.evaluation.masks import fit
 from braingan.evaluation.material import Material
 from braingan.evaluation.memorisation import authentic, data_copying, membership, nearest
 from braingan.evaluation.metrics import Kind, alone
@@ -57,6 +60,7 @@ def measure(material: Material, settings: EvaluationSettings) -> Found:
         "groups": recall_by_group(material.real, [of.recalled for of in comparison.sets], comparison.floor.recalled),
         "realism": _realism(comparison),
         "anatomy": _anatomy(material),
+        **_masks(material),
         "confusion": _own_discriminator(material),
     }
 
@@ -229,14 +233,29 @@ def _anatomy(material: Material) -> list[Found]:
     return rows
 
 
+def _masks(material: Material) -> Found:
+    """Return how the lesion masks fit, where the run makes some."""
+    if material.store is None or material.real.masks is None or material.generated[0].masks is None:
+        return {}
+    pixel_mm = material.store.columns["pixel_mm"]
+    known = pixel_mm[np.isfinite(pixel_mm)]
+    return {"masks": fit(material.real, material.generated, float(np.median(known)) ** 2)} if len(known) else {}
+
+
 def _encoder(material: Material, extractor: EncoderFeatures) -> Found:
     """Return what the store's encoder takes the slices for, real and generated, and how well it does on real ones."""
     generated = np.concatenate([slices.images for slices in material.generated])
     sides = (("real", material.real.images), ("generated", generated))
-    return {
+    found = {
         "scores": extractor.encoder.scores,
         **{side: _summary(extractor.encoder.predict(images)) for side, images in sides},
     }
+    if material.store is not None and all(slices.columns for slices in material.generated):
+        told = {name: np.concatenate([of.columns[name] for of in material.generated]) for name in ANSWERED}
+        spacing = depth_spacing(material.store, np.arange(len(material.store)))
+        known = spacing[np.isfinite(spacing)]
+        found["obeyed"] = extractor.encoder.obeyed(generated, told, float(np.median(known)) if len(known) else np.nan)
+    return found
 
 
 def _summary(predicted: dict[str, np.ndarray]) -> Found:
@@ -259,7 +278,7 @@ def _own_discriminator(material: Material) -> Confusion | None:
     if material.generator is None:
         return None
     network = material.generator.networks["discriminator"]
-    return confusion(*(probabilities(network, of.images) for of in (material.real, material.generated[0])))
+    return confusion(*(probabilities(network, of.images, of.masks) for of in (material.real, material.generated[0])))
 
 
 def _curves(comparison: Comparison) -> dict[str, dict[str, list[float]]]:

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
-from jaxtyping import Float32, Int, Shaped, UInt8
+from jaxtyping import Bool, Float32, Int, Shaped, UInt8
 
 from braingan.data.store import Store
 from braingan.evaluation.features import Extractor
@@ -21,29 +22,39 @@ class SliceSet:
     images: UInt8[np.ndarray, "n side side"]
     subjects: Shaped[np.ndarray, " n"]
     columns: Mapping[str, Shaped[np.ndarray, " n"]] = field(default_factory=dict)
-    """What a store says of each, such as `depth`; none of generated slices."""
+    """What a store says of each, such as `depth`; of generated slices what they were told, if they were."""
     cache: Path | None = None
     """Folder for features, kept by content; None keeps them in memory only."""
+    masks: Bool[np.ndarray, "n side side"] | None = None
+    """Where the lesions are, if that is wanted."""
     part_of: "tuple[SliceSet, Int[np.ndarray, ' n']] | None" = None
     """A larger set and the rows of it that these are: its features are theirs."""
     _features: dict[str, Float32[np.ndarray, "n d"]] = field(default_factory=dict, repr=False)
     """By the extractor's fingerprint."""
 
     @classmethod
-    def of_store(cls, store: Store, indices: Int[np.ndarray, " n"]) -> "SliceSet":
-        """Take slices of a store; their features are kept in its `derived` folder."""
+    def of_store(cls, store: Store, indices: Int[np.ndarray, " n"], masks: bool = False) -> "SliceSet":
+        """Take slices of a store, with their masks if wanted; their features are kept in its `derived` folder."""
         columns = {name: store.columns[name][indices] for name in ("frame", "label", "depth", "lesion_area_mm2")}
-        return cls(store.images(indices), store.columns["subject"][indices], columns, store.folder.derived)
+        where = store.masks(indices) > 0 if masks else None
+        return cls(store.images(indices), store.columns["subject"][indices], columns, store.folder.derived, where)
 
     @classmethod
-    def generated(cls, images: UInt8[np.ndarray, "n side side"], cache: Path | None = None) -> "SliceSet":
+    def generated(
+        cls,
+        images: UInt8[np.ndarray, "n side side"],
+        cache: Path | None = None,
+        told: Mapping[str, Shaped[np.ndarray, " n"]] = MappingProxyType({}),
+        masks: Bool[np.ndarray, "n side side"] | None = None,
+    ) -> "SliceSet":
         """Take generated slices; each is a subject of its own."""
-        return cls(images, np.asarray([f"generated {number}" for number in range(len(images))]), cache=cache)
+        return cls(images, np.asarray([f"generated {number}" for number in range(len(images))]), told, cache, masks)
 
     def take(self, rows: Int[np.ndarray, " m"]) -> "SliceSet":
         """Take some of the slices; features of all of them are computed together."""
         columns = {name: column[rows] for name, column in self.columns.items()}
-        return SliceSet(self.images[rows], self.subjects[rows], columns, part_of=(self, rows))
+        masks = None if self.masks is None else self.masks[rows]
+        return SliceSet(self.images[rows], self.subjects[rows], columns, masks=masks, part_of=(self, rows))
 
     def __len__(self) -> int:
         return len(self.images)

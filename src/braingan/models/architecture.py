@@ -12,33 +12,39 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from braingan.data.conditions import CONDITIONS, NO_WORDS, Condition, Vocabulary
 from braingan.settings import Settings
 
 Autocast = Callable[[], AbstractContextManager[object]]
 """Makes a context for one forward pass."""
 
 
+def untold(count: int, device: torch.device | None = None) -> Float[Tensor, "n 4"]:
+    """Return the conditions of slices of which nothing is said."""
+    return torch.full((count, len(CONDITIONS)), math.nan, device=device)
+
+
 class Real(NamedTuple):
     """Slices of a store, and what is known of them."""
 
-    slices: Float[Tensor, "n 1 side side"]
-    """In -1..1."""
-    depth: Float[Tensor, " n"]
-    """0 inferior to 1 superior; NaN where it is unknown."""
+    slices: Float[Tensor, "n k side side"]
+    """In -1..1; where masks are to be made, the lesion mask is the second channel, -1 outside and 1 inside."""
+    told: Float[Tensor, "n 4"]
+    """Their conditions (`braingan.data.conditions`); NaN where one is unknown."""
 
     @classmethod
-    def alone(cls, slices: Float[Tensor, "n 1 side side"]) -> "Real":
+    def alone(cls, slices: Float[Tensor, "n k side side"]) -> "Real":
         """Take slices of which nothing is known."""
-        return cls(slices, slices.new_full((len(slices),), math.nan))
+        return cls(slices, untold(len(slices), slices.device))
 
 
 @dataclass(frozen=True)
 class Made:
     """What a generator makes in a training step, with its gradients."""
 
-    real: Float[Tensor, "n 1 side side"]
+    real: Float[Tensor, "n k side side"]
     """What the discriminator is to see beside it."""
-    fake: Float[Tensor, "n 1 side side"]
+    fake: Float[Tensor, "n k side side"]
     further_loss: Float[Tensor, ""] | float = 0.0
     """What the generator minimises beside the game."""
     scalars: dict[str, Tensor] = field(default_factory=dict)
@@ -83,16 +89,27 @@ class Architecture(Settings, ABC):
     name: str
     """Which architecture."""
 
-    @abstractmethod
-    def latent_size(self, side: int) -> int:
-        """Numbers in a latent, standard normal, of a slice of that side."""
+    @property
+    def told(self) -> tuple[Condition, ...]:
+        """What it can be told of a slice; nothing by default."""
+        return ()
+
+    @property
+    def makes_masks(self) -> bool:
+        """Whether it makes lesion masks with its slices, where all training slices have theirs; not by default."""
+        return False
 
     @abstractmethod
-    def build(self, side: int) -> nn.ModuleDict:
+    def latent_size(self, side: int, vocabulary: Vocabulary = NO_WORDS) -> int:
+        """Numbers in a latent, standard normal, of a slice of that side of which a vocabulary may be told."""
+
+    @abstractmethod
+    def build(self, side: int, vocabulary: Vocabulary = NO_WORDS) -> nn.ModuleDict:
         """Build the freshly initialised networks by name; `generator` is one of them.
 
         Args:
             side: width and height of a slice in pixels.
+            vocabulary: what may be told of a slice, and whether it comes with a mask.
 
         Raises:
             InputError: the architecture does not make slices of that side.
@@ -115,8 +132,22 @@ class Architecture(Settings, ABC):
         """Make a training step's slices, each forward pass in an autocast block of its own; by default from latents."""
         return from_latents(generator, real, latents, autocast)
 
-    def sample(self, generator: nn.Module, latents: Float[Tensor, "n latent"]) -> Float[Tensor, "n 1 side side"]:
-        """Make slices in -1..1, without gradients. Iterative architectures take several steps here."""
+    def draw(
+        self, generator: nn.Module, latents: Float[Tensor, "n latent"], wished: Float[Tensor, "n 4"]
+    ) -> Float[Tensor, "n 4"]:
+        """Return the conditions that slices are made with: those wished for, and what else the latents choose."""
+        return wished
+
+    def sample(
+        self, generator: nn.Module, latents: Float[Tensor, "n latent"], told: Float[Tensor, "n 4"]
+    ) -> Float[Tensor, "n k side side"]:
+        """Make slices in -1..1, without gradients. Iterative architectures take several steps here.
+
+        Args:
+            generator: one of `build`.
+            latents: standard normal.
+            told: conditions as `draw` gives them; NaN is unknown.
+        """
         with torch.no_grad():
             made: Tensor = generator(latents)
             return made.float()
@@ -131,7 +162,7 @@ def channels_last(network: nn.Module) -> None:
 
 def one_channel_last(maps: Float[Tensor, "n 1 h w"]) -> Float[Tensor, "n 1 h w"]:
     """Say that maps of one channel, which have both layouts at once, are channels-last: else the slower is taken."""
-    return maps.reshape(len(maps), *maps.shape[2:], 1).permute(0, 3, 1, 2)
+    return maps.reshape(maps.shape[0], *maps.shape[2:], 1).permute(0, 3, 1, 2)
 
 
 @dataclass(frozen=True)

@@ -31,19 +31,20 @@ def convolution(channels: int, out: int, size: int, gain: float = 1.0) -> nn.Con
     return layer
 
 
-def from_noise(out: int) -> "FromOne":
+def from_noise(out: int) -> "FromFew":
     """Make a layer that adds noise, at first a tenth of what it is added to."""
-    layer = FromOne(1, out, 1, bias=False)
+    layer = FromFew(1, out, 1, bias=False)
     nn.init.normal_(layer.weight, std=0.1)
     return layer
 
 
-class FromOne(nn.Conv2d):
-    """A convolution of one channel."""
+class FromFew(nn.Conv2d):
+    """A convolution of one channel or two."""
 
-    def forward(self, input: Float[Tensor, "n 1 h w"]) -> Float[Tensor, "n c h2 w2"]:
-        """Convolve."""
-        return super().forward(one_channel_last(input))
+    def forward(self, input: Float[Tensor, "n k h w"]) -> Float[Tensor, "n c h2 w2"]:
+        """Convolve, channels-last."""
+        last = one_channel_last(input) if input.shape[1] == 1 else input.contiguous(memory_format=torch.channels_last)
+        return super().forward(last)
 
 
 class Residual(nn.Module):
@@ -66,7 +67,7 @@ class Decoder(nn.Module):
     def __init__(self, code: BlockCode, widths: tuple[int, int, int]) -> None:
         super().__init__()
         self.code = code
-        components, grid, _ = code.centre.shape
+        (components, grid, _), channels = code.centre.shape, len(code.mean)
         eighth, quarter, half = widths
         self.enter = convolution(components, eighth, 3)
         self.position = nn.Parameter(torch.zeros(1, eighth, grid, grid))
@@ -74,18 +75,18 @@ class Decoder(nn.Module):
         self.noise_quarter, self.noise_half = from_noise(quarter), from_noise(half)
         self.at_quarter = nn.Sequential(Residual(quarter), Residual(quarter))
         self.to_half, self.at_half = convolution(quarter, 4 * half, 1), Residual(half)
-        self.leave = convolution(half, 4, 3, 0.1)
+        self.leave = convolution(half, 4 * channels, 3, 0.1)
 
     def forward(
         self, codes: Float[Tensor, "n c grid grid"], noise: Float[Tensor, "n 1 half half"]
-    ) -> Float[Tensor, "n 1 side side"]:
+    ) -> Float[Tensor, "n k side side"]:
         """Return slices in -1..1."""
         x = self.enter(codes.contiguous(memory_format=torch.channels_last)) + self.position
         x = F.pixel_shuffle(self.to_quarter(self.at_eighth(x)), 2) + self.noise_quarter(2 * F.avg_pool2d(noise, 2))
         x = F.pixel_shuffle(self.to_half(self.at_quarter(x)), 2) + self.noise_half(noise)
         details = F.pixel_shuffle(self.leave(F.leaky_relu(self.at_half(x), SLOPE)), 2)
-        slices: Tensor = Bounded.apply(self.code.decode(codes) + details.float())  # type: ignore[no-untyped-call]
-        return slices
+        slices: Tensor = self.code.decode(codes) + details.float()
+        return bounded(slices) if torch.is_grad_enabled() else slices.clamp(-1, 1)
 
 
 class Bounded(torch.autograd.Function):
@@ -108,11 +109,17 @@ class Bounded(torch.autograd.Function):
         return torch.where((x.abs() <= 1) | (x * gradient > 0), gradient, 0)
 
 
-def patch_discriminator(widths: tuple[int, int, int] = (32, 64, 128)) -> nn.Sequential:
+def bounded(x: Float[Tensor, "n k side side"]) -> Float[Tensor, "n k side side"]:
+    """Clamp to -1..1 by `Bounded`."""
+    clamped: Tensor = Bounded.apply(x)  # type: ignore[no-untyped-call]
+    return clamped
+
+
+def patch_discriminator(channels: int = 1, widths: tuple[int, int, int] = (32, 64, 128)) -> nn.Sequential:
     """Slices to a logit a patch, of 38 pixels' sight, at an eighth of the side."""
     first, second, third = widths
     layers = nn.Sequential(
-        FromOne(1, first, 4, 2, 1), nn.LeakyReLU(SLOPE),
+        FromFew(channels, first, 4, 2, 1), nn.LeakyReLU(SLOPE),
         nn.Conv2d(first, second, 4, 2, 1), BatchNormalization(second), nn.LeakyReLU(SLOPE),
         nn.Conv2d(second, third, 4, 2, 1), BatchNormalization(third), nn.LeakyReLU(SLOPE),
         nn.Conv2d(third, third, 3, padding=1), nn.LeakyReLU(SLOPE),

@@ -5,8 +5,8 @@
 z is standard normal, y a slice's code. Lipman et al., Flow Matching for Generative Modeling, 2023, equation 23 with
 σ_min = 0; Liu et al., Flow Straight and Fast, 2023. In training t is the sigmoid of a standard normal number: the
 middle is the hardest (Esser et al., Scaling Rectified Flow Transformers, 2024, section 3.1). The field is a U-Net of
-two resolutions (Ho et al., DDPM, 2020, appendix B) that knows each place's position, since brains lie alike, and the
-slice's depth in the head, where the store has it: what need not be guessed is learnt sooner.
+two resolutions (Ho et al., DDPM, 2020, appendix B) that knows each place's position, since brains lie alike, and what
+is known of the slice, such as its depth in the head (`told`): what need not be guessed is learnt sooner.
 """
 
 import math
@@ -17,12 +17,13 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from braingan.models.told import Told
+
 Field = Callable[[Tensor, Tensor], Tensor]
 """Codes on their way, and times, to velocities."""
 
 FREQUENCIES = 32
 TIME = 128
-QUARTER_WAVES = 8
 HEADS = 4
 GROUPS = 8
 
@@ -31,12 +32,6 @@ def time_waves(t: Float[Tensor, " n"]) -> Float[Tensor, "n waves"]:
     """Return cosines and sines of the time at frequencies from 1 to 1000."""
     frequencies = torch.exp(torch.linspace(0, math.log(1000), FREQUENCIES, device=t.device))
     angles = t[:, None] * frequencies
-    return torch.cat([angles.cos(), angles.sin()], 1)
-
-
-def depth_waves(depth: Float[Tensor, " n"]) -> Float[Tensor, "n waves"]:
-    """Return cosines and sines of the depth that have 1 to 8 quarter waves from 0 to 1."""
-    angles = depth[:, None] * torch.arange(1, QUARTER_WAVES + 1, device=depth.device) * (math.pi / 2)
     return torch.cat([angles.cos(), angles.sin()], 1)
 
 
@@ -85,12 +80,12 @@ class Attention(nn.Module):
 
 
 class VelocityField(nn.Module):
-    """v(x, t) on codes of an even grid, of slices at some depth."""
+    """v(x, t) on codes of an even grid, of slices of which something is told."""
 
-    def __init__(self, components: int, grid: int, fine: int, coarse: int) -> None:
+    def __init__(self, components: int, grid: int, fine: int, coarse: int, frames: int = 0, labels: int = 0) -> None:
         super().__init__()
         self.time = nn.Sequential(nn.Linear(2 * FREQUENCIES, TIME), nn.SiLU(), nn.Linear(TIME, TIME))
-        self.depth = nn.Sequential(nn.Linear(2 * QUARTER_WAVES, TIME), nn.SiLU(), nn.Linear(TIME, TIME))
+        self.told = Told(frames, labels, TIME)
         self.enter = nn.Conv2d(components, fine, 3, padding=1)
         self.position = nn.Parameter(torch.randn(1, fine, grid, grid) * 0.1)
         self.down1, self.down2 = TimedBlock(fine, fine), TimedBlock(fine, fine)
@@ -103,11 +98,10 @@ class VelocityField(nn.Module):
         self.leave = nn.Sequential(nn.GroupNorm(GROUPS, fine), nn.SiLU(), last)
 
     def forward(
-        self, x: Float[Tensor, "n c grid grid"], t: Float[Tensor, " n"], depth: Float[Tensor, " n"]
+        self, x: Float[Tensor, "n c grid grid"], t: Float[Tensor, " n"], told: Float[Tensor, "n 4"]
     ) -> Float[Tensor, "n c grid grid"]:
-        """Return the velocity; a depth of NaN is unknown."""
-        told = self.depth(depth_waves(depth.nan_to_num()))
-        time = F.silu(self.time(time_waves(t)) + torch.where(depth.isnan()[:, None], 0, told))
+        """Return the velocity; NaN is unknown."""
+        time = F.silu(self.time(time_waves(t)) + self.told(told))
         entered = self.enter(x.contiguous(memory_format=torch.channels_last)) + self.position
         once = self.down1(entered, time)
         twice = self.down2(once, time)
@@ -135,7 +129,7 @@ def flow(field: Field, noise: Float[Tensor, "n c grid grid"], steps: int) -> Flo
     """Follow the field from noise to codes by Heun's method (the last step is Euler's)."""
     x, width = noise, 1 / steps
     for step in range(steps):
-        t = torch.full((len(x),), step / steps, device=x.device)
+        t = torch.full((x.shape[0],), step / steps, device=x.device)
         velocity = field(x, t).float()
         moved = x + width * velocity
         if step < steps - 1:

@@ -16,28 +16,39 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
+from braingan.data.conditions import CONDITIONS, NO_WORDS, Condition, Vocabulary
 from braingan.errors import InputError
 from braingan.models.architecture import Architecture, Autocast, Made, Rate, Real
 from braingan.models.blockcode import BLOCK, BlockCode
 from braingan.models.decoder import Decoder, patch_discriminator
 from braingan.models.flow import VelocityField, flow, matching_loss
+from braingan.models.told import left_open
 
 Channels = Annotated[int, Field(ge=8, multiple_of=8)]
-DEPTHS = 65
-"""Quantiles that describe at which depths the training slices lie."""
+
+
+def channels(vocabulary: Vocabulary) -> int:
+    """Return the channels of a slice: itself, and its lesion mask where there is one."""
+    return 2 if vocabulary.masks else 1
 
 
 class FlowAndDecoder(nn.Module):
     """The generator: latents to slices."""
 
-    depths: Tensor
-
-    def __init__(self, side: int, components: int, flow_widths: tuple[int, int], widths: tuple[int, int, int]) -> None:
+    def __init__(
+        self,
+        side: int,
+        components: int,
+        flow_widths: tuple[int, int],
+        widths: tuple[int, int, int],
+        vocabulary: Vocabulary,
+    ) -> None:
         super().__init__()
-        self.grid, self.noise_side, self.components = side // BLOCK, side // 2, components
-        self.decoder = Decoder(BlockCode(side, components), widths)
-        self.field = VelocityField(components, self.grid, *flow_widths)
-        self.register_buffer("depths", torch.full((DEPTHS,), torch.nan))
+        self.grid, self.noise_side = side // BLOCK, side // 2
+        self.code_channels = components * channels(vocabulary)
+        self.decoder = Decoder(BlockCode(side, components, channels(vocabulary)), widths)
+        names = len(vocabulary.frames), len(vocabulary.labels)
+        self.field = VelocityField(self.code_channels, self.grid, *flow_widths, *names)
 
     @property
     def code(self) -> BlockCode:
@@ -48,34 +59,29 @@ class FlowAndDecoder(nn.Module):
         self, latents: Float[Tensor, "n latent"]
     ) -> tuple[Float[Tensor, "n c grid grid"], Float[Tensor, "n 1 half half"]]:
         """Return the flow's noise and the decoder's."""
-        flows = self.components * self.grid**2
+        flows = self.code_channels * self.grid**2
         return (
-            latents[:, :flows].reshape(-1, self.components, self.grid, self.grid),
+            latents[:, :flows].reshape(-1, self.code_channels, self.grid, self.grid),
             latents[:, flows : flows + self.noise_side**2].reshape(-1, 1, self.noise_side, self.noise_side),
         )
 
-    def choices(self, latents: Float[Tensor, "n latent"]) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"]]:
-        """Return two numbers for a training step: its time along the flow, and whether to mirror (where > 0)."""
-        return latents[:, -3], latents[:, -2]
+    def choices(
+        self, latents: Float[Tensor, "n latent"]
+    ) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"], Float[Tensor, "n 4"]]:
+        """Return numbers for a training step: time along the flow, whether to mirror (where > 0), what is untold."""
+        return latents[:, -7], latents[:, -6], latents[:, -5:-1]
 
-    def fit_depths(self, depth: Float[Tensor, " n"]) -> None:
-        """Take how depths are distributed; all remain unknown where none is known."""
-        known = depth[depth.isfinite()]
-        if len(known):
-            self.depths.copy_(known.quantile(torch.linspace(0, 1, DEPTHS)))
-
-    def depth(self, latents: Float[Tensor, "n latent"]) -> Float[Tensor, " n"]:
-        """Return slices' depths, distributed as the training slices' are, from the last number."""
-        place = torch.special.ndtr(latents[:, -1]) * (DEPTHS - 1)
-        below = place.long().clamp_max(DEPTHS - 2)
-        return torch.lerp(self.depths[below], self.depths[below + 1], place - below)
+    def draw(self, latents: Float[Tensor, "n latent"], wished: Float[Tensor, "n 4"]) -> Float[Tensor, "n 4"]:
+        """Fill what is left open in wishes, by the last number."""
+        drawn: Tensor = self.field.told.draw(wished, latents[:, -1])
+        return drawn
 
     def forward(
-        self, latents: Float[Tensor, "n latent"], steps: int, temperature: float
-    ) -> Float[Tensor, "n 1 side side"]:
+        self, latents: Float[Tensor, "n latent"], told: Float[Tensor, "n 4"], steps: int, temperature: float
+    ) -> Float[Tensor, "n k side side"]:
         """Make slices in -1..1 by so many steps of the flow, from noise of that standard deviation."""
         start, noise = self.parts(latents)
-        codes = flow(partial(self.field, depth=self.depth(latents)), temperature * start, steps)
+        codes = flow(partial(self.field, told=told), temperature * start, steps)
         made: Tensor = self.decoder(codes, noise)
         return made
 
@@ -113,27 +119,42 @@ class LatentFlow(Architecture):
     """Weight of the decoder's mean absolute error beside the adversarial loss."""
     mirror: bool = True
     """Mirror every second training slice left to right."""
+    conditions: tuple[Condition, ...] = CONDITIONS
+    """What the flow is told of a slice, where the store has it, and can be asked for."""
 
-    def latent_size(self, side: int) -> int:
-        """Numbers of the flow's noise, the decoder's, two that training uses, and one that says the depth."""
-        return self.components * (side // BLOCK) ** 2 + (side // 2) ** 2 + 3
+    masks: bool = False
+    """Make lesion masks with the slices, where all training slices have label maps; training is slower with them."""
 
-    def build(self, side: int) -> nn.ModuleDict:
+    @property
+    def makes_masks(self) -> bool:
+        """`masks`."""
+        return self.masks
+
+    @property
+    def told(self) -> tuple[Condition, ...]:
+        """`conditions`."""
+        return self.conditions
+
+    def latent_size(self, side: int, vocabulary: Vocabulary = NO_WORDS) -> int:
+        """Numbers of the flow's noise, the decoder's, six that training uses, and one that chooses what is untold."""
+        return channels(vocabulary) * self.components * (side // BLOCK) ** 2 + (side // 2) ** 2 + 7
+
+    def build(self, side: int, vocabulary: Vocabulary = NO_WORDS) -> nn.ModuleDict:
         """Build generator and discriminator; 16 must divide the side."""
         if side % (2 * BLOCK):
             raise InputError(
                 f"{self.name} makes slices whose side {2 * BLOCK} divides, the store's are {side}×{side}: prepare with "
                 f"--size {max(round(side / 2 / BLOCK), 1) * 2 * BLOCK}."
             )
-        generator = FlowAndDecoder(side, self.components, self.flow_widths, self.widths)
-        return nn.ModuleDict({"generator": generator, "discriminator": patch_discriminator()})
+        generator = FlowAndDecoder(side, self.components, self.flow_widths, self.widths, vocabulary)
+        return nn.ModuleDict({"generator": generator, "discriminator": patch_discriminator(channels(vocabulary))})
 
     def fit(self, networks: nn.ModuleDict, real: Real) -> None:
-        """Fit the linear code, to mirrored slices too where the training mirrors, and the depths."""
+        """Fit the linear code, to mirrored slices too where the training mirrors, and what slices are told."""
         generator, slices = networks["generator"], real.slices
         assert isinstance(generator, FlowAndDecoder)
         generator.code.fit(torch.cat([slices, slices.flip(3)]) if self.mirror else slices)
-        generator.fit_depths(real.depth)
+        generator.field.told.fit(real.told)
 
     def rates(self, networks: nn.ModuleDict, slices: int) -> dict[str, list[Rate]]:
         """Learn the flow faster than the players, ever more slowly, and not for ever."""
@@ -154,24 +175,35 @@ class LatentFlow(Architecture):
     ) -> Made:
         """Complete real slices' codes y, and teach the flow; the further loss, with noise z, is
 
-        λ E|decoder(y) - x| + E‖v(x_t, t, depth) - (y - z)‖², the first term for the decoder, the second for the flow.
+        λ E|decoder(y) - x| + E‖v(x_t, t, told) - (y - z)‖², the first term for the decoder, the second for the flow.
+        The first is a sum over the channels, so that a mask takes nothing from its slice.
         """
         assert isinstance(generator, FlowAndDecoder)
-        (start, noise), (time, side) = generator.parts(latents), generator.choices(latents)
+        (start, noise), (time, side, untold) = generator.parts(latents), generator.choices(latents)
         slices = real.slices
         if self.mirror:
             slices = torch.where(side[:, None, None, None] > 0, slices.flip(3), slices)
         codes = generator.code.encode(slices)
         with autocast():
-            matching = matching_loss(partial(generator.field, depth=real.depth), codes, start, time)
+            field = partial(generator.field, told=left_open(real.told, untold))
+            matching = matching_loss(field, codes, start, time)
         with autocast():
             fake = generator.decoder(codes, noise)
-        error = (fake - slices).abs().mean()
+        error = (fake - slices).abs().mean((0, 2, 3)).sum()
         scalars = {"reconstruction_error": error.detach(), "flow_loss": matching.detach()}
         return Made(slices, fake, self.reconstruction * error + matching, scalars)
 
-    def sample(self, generator: nn.Module, latents: Float[Tensor, "n latent"]) -> Float[Tensor, "n 1 side side"]:
+    def draw(
+        self, generator: nn.Module, latents: Float[Tensor, "n latent"], wished: Float[Tensor, "n 4"]
+    ) -> Float[Tensor, "n 4"]:
+        """Draw what is not wished for as it is among the training slices."""
+        assert isinstance(generator, FlowAndDecoder)
+        return generator.draw(latents, wished)
+
+    def sample(
+        self, generator: nn.Module, latents: Float[Tensor, "n latent"], told: Float[Tensor, "n 4"]
+    ) -> Float[Tensor, "n k side side"]:
         """Make slices by `steps` of the flow."""
         with torch.no_grad():
-            made: Tensor = generator(latents, self.steps, self.temperature)
+            made: Tensor = generator(latents, told, self.steps, self.temperature)
             return made

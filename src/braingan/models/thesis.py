@@ -16,6 +16,7 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
+from braingan.data.conditions import NO_WORDS, Vocabulary
 from braingan.errors import InputError
 from braingan.models.architecture import Architecture
 from braingan.models.keras import (
@@ -72,7 +73,7 @@ def discriminator(slope: float = 0.01) -> nn.Sequential:
     )  # fmt: skip
 
 
-def probability_real(discriminator: nn.Module, slices: Float[Tensor, "n 1 side side"]) -> Float[Tensor, " n"]:
+def probability_real(discriminator: nn.Module, slices: Float[Tensor, "n k side side"]) -> Float[Tensor, " n"]:
     """Return the discriminator's probability that each slice (in -1..1) is real, by the mean logit of its patches."""
     with torch.no_grad():
         return torch.sigmoid(discriminator(slices).float().flatten(1).mean(1))
@@ -84,11 +85,11 @@ class _Thesis(Architecture):
     leaky_slope: Annotated[float, Field(ge=0, le=1)] = 0.01
     """Slope of the generator's LeakyReLU below zero; the thesis states 0.01 for the discriminator only."""
 
-    def latent_size(self, side: int) -> int:
+    def latent_size(self, side: int, vocabulary: Vocabulary = NO_WORDS) -> int:
         """100 numbers."""
         return LATENT
 
-    def build(self, side: int) -> nn.ModuleDict:
+    def build(self, side: int, vocabulary: Vocabulary = NO_WORDS) -> nn.ModuleDict:
         """Build the generator and the discriminator; side must be 112."""
         if side != SIDE:
             raise InputError(

@@ -16,6 +16,7 @@ import jinja2
 import numpy as np
 
 from braingan import __version__
+from braingan.data.conditions import UNTOLD, Row
 from braingan.data.leaks import LEAST_SIDE, TURNS
 from braingan.data.store import Store
 from braingan.evaluation.gate import Drawn, Gate, draw, most_drawn, record
@@ -24,7 +25,7 @@ from braingan.folders import write_bytes, write_csv, write_json
 from braingan.progress import progress
 from braingan.report.figures import likeness_chart, png_uri
 from braingan.sampling.generator import TrainedGenerator
-from braingan.sampling.pictures import CERTIFICATE, PAGE, REFUSED, replacing_sample, write_slices
+from braingan.sampling.pictures import CERTIFICATE, PAGE, REFUSED, check_layout, replacing_sample, write_slices
 
 FORMAT = 1
 PAIRS = 8
@@ -73,9 +74,15 @@ class Tally:
 
 
 def write_gated_pictures(
-    generator: TrainedGenerator, out: Path, count: int, seed: int, data: Path | None = None
+    generator: TrainedGenerator,
+    out: Path,
+    count: int,
+    seed: int,
+    data: Path | None = None,
+    wish: Row = UNTOLD,
+    layout: str = "pictures",
 ) -> dict[str, Any]:
-    """Write the first `count` slices of a seed that the gate admits, and their certificate, which is returned.
+    """Write the first `count` slices of a seed and a wish that the gate admits, and their certificate (returned).
 
     Args:
         generator: of a run.
@@ -83,21 +90,26 @@ def write_gated_pictures(
         count: slices wanted, at least one.
         seed: seed and number determine a slice; refused numbers are missing.
         data: the store, if it is no longer where the run was trained.
+        wish: conditions.
+        layout: of the files.
 
     Raises:
         InputError: the store is gone or another, has no validation subjects, the generator copies too much, or `out`
             holds something else.
     """
+    check_layout(generator, layout)
     store = open_store_of(generator.run, data)
     tally = Tally()
     with replacing_sample(out) as folder:
         frames = tuple(generator.config["recipe"]["data"]["frames"])
         gate = Gate.of_store(store, frames)
         with progress("slices", count, "admitted") as advance:
-            slices = tally.admitted(draw(gate, generator.slices(seed, most_drawn(count)), count))
-            write_slices(generator, folder, seed, _told(slices, advance))
+            slices = tally.admitted(draw(gate, generator.slices(seed, most_drawn(count), wish), count))
+            write_slices(generator, folder, seed, wish, _advancing(slices, advance), layout)
         of_data = {"store": store.fingerprint, "frames": list(frames)}
-        certificate = _certificate(generator, record(gate) | of_data, tally, seed) | {"notes": _notes(gate)}
+        wished = {name: value for name, value in generator.vocabulary.words(wish).items() if value}
+        about = {"wish": wished, "notes": _notes(gate)}
+        certificate = _certificate(generator, record(gate) | of_data, tally, seed) | about
         rows = ((one.number, f"{one.likeness:.4f}", one.training_slice, one.turn) for one in tally.refused)
         write_csv(folder / REFUSED, ("number", "likeness", "training_slice", "turn"), rows)
         write_json(folder / CERTIFICATE, certificate)
@@ -105,7 +117,7 @@ def write_gated_pictures(
     return certificate
 
 
-def _told(slices: Iterator[tuple[int, np.ndarray]], advance: Any) -> Iterator[tuple[int, np.ndarray]]:
+def _advancing(slices: Iterator[tuple[int, np.ndarray]], advance: Any) -> Iterator[tuple[int, np.ndarray]]:
     for one in slices:
         yield one
         advance(1)

@@ -13,6 +13,7 @@ from braingan.report.pictures import Pair, Picture, pairs, taken
 from braingan.report.wording import (
     BASELINES,
     GROUPS,
+    OBEYED,
     WORDS,
     Words,
     beside_real,
@@ -58,6 +59,8 @@ class Evaluation:
     kinds_missing: bool = False
     anatomy: Charted | None = None
     encoder: list[dict[str, str]] = field(default_factory=list)
+    obeyed: list[dict[str, str]] = field(default_factory=list)
+    masks: list[dict[str, str]] = field(default_factory=list)
     confusion: Found | None = None
     detection: Found | None = None
     most_real: list[Picture] = field(default_factory=list)
@@ -109,6 +112,8 @@ def evaluation_of(found: Found, generator: TrainedGenerator, store: Store) -> Ev
         kinds_missing=any(row.get("missing") for row in found.get("groups", [])),
         anatomy=anatomy(found["anatomy"]) if found.get("anatomy") else None,
         encoder=_encoder(found["encoder"]) if "encoder" in found else [],
+        obeyed=_obeyed(found["encoder"]) if "encoder" in found else [],
+        masks=_masks(found["masks"]) if "masks" in found else [],
         confusion=found.get("confusion"),
         detection=detection,
         most_real=taken(detection.get("most_real", []), generator) if detection else [],
@@ -212,6 +217,39 @@ def _encoder(found: Found) -> list[dict[str, str]]:
             rows.append(
                 {"what": what, "real": number(real["lesion"][key], share=share), "generated": number(made, share=share)}
             )
+    return rows
+
+
+def _obeyed(found: Found) -> list[dict[str, str]]:
+    """Return how far generated slices show what they were told, beside how well real ones are told apart."""
+    rows = []
+    for name, (what, share) in OBEYED.items():
+        if of := found.get("obeyed", {}).get(name):
+            real = found["scores"].get(name, {}).get("value")
+            value = "" if real is None else number(real, share=share)
+            rows.append({"what": what, "real": value, "generated": number(of["value"], share=share)})
+    return rows
+
+
+def _masks(found: Found) -> list[dict[str, str]]:
+    """Return how lesion masks fit, a row per frame; the first rows are of all."""
+    words = {
+        "area_correlation": "correlation of a mask's area with the area told",
+        "area_error_mm2": "mean difference of the areas, mm²",
+    }
+    rows = [
+        {"what": what, "real": "", "generated": number(found[name])}
+        for name, what in words.items()
+        if found.get(name) is not None
+    ]
+    for frame, of in found["frames"].items():
+        name = f"{frame}: " if frame else ""
+        for what, key, share in (
+            ("contrast of lesions to what is around them, grey levels", "", False),
+            ("lesions whose contrast has the sign of real ones", "_same_sign", True),
+        ):
+            real, made = (number(of[f"{side}{key}"], share=share) for side in ("real", "generated"))
+            rows.append({"what": f"{name}{what}", "real": real, "generated": made})
     return rows
 
 

@@ -33,6 +33,7 @@ def write_report(folder: RunFolder, data: Path | None = None) -> Path:
     """
     generator = TrainedGenerator.open(folder)
     store = open_store_of(folder, data)
+    generated, masks = generator.with_masks(0, range(SHOWN))
     metrics = read_json(generator.snapshot.metrics) if generator.snapshot.metrics.exists() else None
     refused = unreadable(metrics) if metrics else ""
     rows = read_log(folder, generator.snapshot.images_seen)
@@ -49,7 +50,9 @@ def write_report(folder: RunFolder, data: Path | None = None) -> Path:
         rate=int(rows[-1]["images"]) / max(float(rows[-1]["seconds"]), 0.1) if rows else None,
         events=read_csv(folder.events),
         real=png_uri(mosaic(_real_slices(store, generator.config), 8)),
-        generated=png_uri(mosaic(generator.sample(SHOWN), 8)),
+        generated=png_uri(mosaic(generated, 8)),
+        masks=None if masks is None else png_uri(mosaic(masks * np.uint8(255), 8)),
+        utility=read_json(generator.snapshot.utility) if generator.snapshot.utility.exists() else None,
         growth=_growth(folder, store.side, generator.snapshot.images_seen),
         curves=loss_curves(rows, 2 * math.log(2)) if rows else None,
         unreadable=refused,
@@ -94,8 +97,9 @@ def _splits(store: Store) -> list[dict[str, int | str]]:
 
 def _networks(generator: TrainedGenerator) -> list[dict[str, Any]]:
     side = generator.config["recipe"]["data"]["size"]
-    latent = torch.zeros(1, generator.model.latent_size(side))
-    inputs = {"generator": latent, "discriminator": torch.zeros(1, 1, side, side)}
+    latent = torch.zeros(1, generator.latent_size)
+    channels = 2 if generator.vocabulary.masks else 1
+    inputs = {"generator": latent, "discriminator": torch.zeros(1, channels, side, side)}
     found = []
     for name, network in generator.networks.items():
         total, trainable = count_parameters(network)

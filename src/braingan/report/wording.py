@@ -84,6 +84,14 @@ GROUPS: dict[str, dict[str, Words]] = {
     },
 }
 WORDS = {metric: words for of_group in GROUPS.values() for metric, words in of_group.items()}
+OBEYED = {
+    "frame_accuracy": ("slices whose frame is right", True),
+    "depth_error_slices": ("mean error of the depth, slices", False),
+    "lesion_area_correlation": ("correlation of the lesion area", False),
+    "lesion_auc": ("slices with a lesion told from those without (area under the curve)", False),
+    "label_auc": ("labels told apart (area under the curve)", False),
+}
+"""Scores of the store's encoder: what each is, and whether it is a share."""
 BASELINES = {"gaussian": "Gaussian", "copies": "Training copies", "blurred": "Blurred real"}
 
 

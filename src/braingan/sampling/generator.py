@@ -1,15 +1,21 @@
-"""A trained generator: slices from a seed and a number."""
+"""A trained generator: slices from a seed and a number, and from what is wished for.
+
+A wish is a row of conditions (`braingan.data.conditions`), whose gaps each slice fills by its own latent. The same
+seed, number and wish are the same slice, whatever is made beside it.
+"""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Bool, Float, UInt8
 from safetensors.torch import load_file
-from torch import nn
+from torch import Tensor, nn
 
+from braingan.data.conditions import NO_WORDS, UNTOLD, Row, Rows, Vocabulary
 from braingan.data.store import from_model_range
 from braingan.errors import InputError
 from braingan.folders import RunFolder, SnapshotFolder
@@ -31,6 +37,9 @@ class TrainedGenerator:
     snapshot: SnapshotFolder
     model: Architecture
     networks: nn.ModuleDict
+    vocabulary: Vocabulary = NO_WORDS
+    """What can be wished for."""
+    _last: dict[tuple[int, int, bytes], UInt8[np.ndarray, "n k side side"]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def open(cls, run: RunFolder) -> "TrainedGenerator":
@@ -43,37 +52,94 @@ class TrainedGenerator:
         snapshots = run.snapshots()
         if not snapshots:
             raise InputError(f"{run.root} has no snapshot yet: run its `braingan train` command to the end first.")
-        model = parse_model(config["recipe"]["model"])
-        networks = model.build(config["recipe"]["data"]["size"])
+        model, vocabulary = parse_model(config["recipe"]["model"]), Vocabulary.from_json(config.get("vocabulary", {}))
+        networks = model.build(config["recipe"]["data"]["size"], vocabulary)
         for name, network in networks.items():
-            network.load_state_dict(_weights(snapshots[-1], name))
+            _load(network, snapshots[-1].weights(name))
         channels_last(networks)
-        return cls(run, config, snapshots[-1], model, networks.eval())
+        return cls(run, config, snapshots[-1], model, networks.eval(), vocabulary)
 
-    def slices(self, seed: int, count: int) -> Iterator[UInt8[np.ndarray, "n side side"]]:
+    def slices(self, seed: int, count: int, wish: Row = UNTOLD) -> Iterator[UInt8[np.ndarray, "n side side"]]:
         """Make slices number 0 to `count` of a seed, in constant memory."""
         for start in range(0, count, MICRO_BATCH):
-            yield self._micro_batch(seed, start)[: count - start]
+            yield self._micro_batch(seed, start, wish)[: count - start, 0].copy()
 
-    def sample(self, count: int, seed: int = 0) -> UInt8[np.ndarray, "{count} side side"]:
+    def sample(self, count: int, seed: int = 0, wish: Row = UNTOLD) -> UInt8[np.ndarray, "{count} side side"]:
         """Make `count` slices, grey levels 0..255."""
-        return np.concatenate(list(self.slices(seed, count)))
+        return np.concatenate(list(self.slices(seed, count, wish)))
 
-    def some(self, seed: int, numbers: Sequence[int]) -> UInt8[np.ndarray, "n side side"]:
+    def some(self, seed: int, numbers: Sequence[int], wish: Row = UNTOLD) -> UInt8[np.ndarray, "n side side"]:
         """Make single slices of a seed by number, in the order asked for; at least one."""
+        return self.with_masks(seed, numbers, wish)[0]
+
+    def with_masks(
+        self, seed: int, numbers: Sequence[int], wish: Row = UNTOLD
+    ) -> tuple[UInt8[np.ndarray, "n side side"], Bool[np.ndarray, "n side side"] | None]:
+        """Make single slices by number with their lesion masks; None where the run makes no masks."""
+        made = self._channels(seed, numbers, wish)
+        return made[:, 0], made[:, 1] > 127 if self.vocabulary.masks else None
+
+    def _channels(self, seed: int, numbers: Sequence[int], wish: Row) -> UInt8[np.ndarray, "n k side side"]:
         starts = {number: number - number % MICRO_BATCH for number in numbers}
-        made = {start: self._micro_batch(seed, start) for start in set(starts.values())}
+        made = {start: self._micro_batch(seed, start, wish) for start in set(starts.values())}
         return np.stack([made[starts[number]][number % MICRO_BATCH] for number in numbers])
 
-    def _micro_batch(self, seed: int, start: int) -> UInt8[np.ndarray, "n side side"]:
-        size = self.model.latent_size(self.config["recipe"]["data"]["size"])
-        z = latents(seed, "slice", range(start, start + MICRO_BATCH), size)
-        return from_model_range(self.model.sample(self.networks["generator"], z)[:, 0].numpy())
+    def told(self, seed: int, numbers: Sequence[int], wish: Row = UNTOLD) -> Rows:
+        """Return the conditions of slices by number: what is wished for, and what each drew; at least one."""
+        return self.drawn(self.latents(seed, numbers), wish)
+
+    @property
+    def latent_size(self) -> int:
+        """Numbers in a latent."""
+        return self.model.latent_size(self.config["recipe"]["data"]["size"], self.vocabulary)
+
+    def latents(self, seed: int, numbers: Sequence[int]) -> Float[Tensor, "n latent"]:
+        """Return the latents of slices by number."""
+        return latents(seed, "slice", numbers, self.latent_size)
+
+    def drawn(self, z: Float[Tensor, "n latent"], wish: Row | Rows) -> Rows:
+        """Return the conditions of slices of some latents: a wish for each or one for all, and what each draws."""
+        wishes = torch.from_numpy(np.tile(UNTOLD, (len(z), 1)))
+        wishes[:] = torch.from_numpy(wish)
+        return self.model.draw(self.networks["generator"], z, wishes).numpy()
+
+    def wish(
+        self,
+        frame: str | None = None,
+        label: str | None = None,
+        depth: float | None = None,
+        lesion: float | None = None,
+    ) -> Row:
+        """Return a wish; see `Vocabulary.row`.
+
+        Raises:
+            InputError: it was not trained, with what was.
+        """
+        return self.vocabulary.row(frame, label, depth, lesion)
+
+    def make(self, z: Float[Tensor, "n latent"], told: Rows) -> UInt8[np.ndarray, "n k side side"]:
+        """Make slices, with their masks if the run makes some, of any latents and conditions; at least one."""
+        missing = -len(z) % MICRO_BATCH
+        z, rows = (torch.cat([of, of[-1:].expand(missing, -1)]) for of in (z, torch.from_numpy(told)))
+        pairs = zip(torch.split(z, MICRO_BATCH), torch.split(rows, MICRO_BATCH), strict=True)
+        made = [self.model.sample(self.networks["generator"], *pair).numpy() for pair in pairs]
+        return from_model_range(np.concatenate(made)[: len(told)])
+
+    def _micro_batch(self, seed: int, start: int, wish: Row) -> UInt8[np.ndarray, "n k side side"]:
+        """Make a micro-batch, unless it is the last one made, of which masks may be wanted one by one."""
+        key = (seed, start, wish.tobytes())
+        if key not in self._last:
+            z = self.latents(seed, range(start, start + MICRO_BATCH))
+            self._last.clear()
+            self._last[key] = self.make(z, self.drawn(z, wish))
+        return self._last[key]
 
 
-def _weights(snapshot: SnapshotFolder, network: str) -> dict[str, torch.Tensor]:
-    path = snapshot.weights(network)
+def _load(network: nn.Module, path: Path) -> None:
     try:
-        return load_file(path)
+        network.load_state_dict(load_file(path))
     except Exception as error:  # safetensors raises its own kinds beside OSError
-        raise InputError(f"{path} is missing or damaged ({error}): train the run again.") from error
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f"{path} is missing, damaged, or of another version of braingan ({reason}): train the run again."
+        ) from error

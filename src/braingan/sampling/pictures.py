@@ -7,11 +7,14 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
 
+from braingan.data.conditions import COLUMNS, UNTOLD, Row
 from braingan.errors import InputError
 from braingan.folders import read_csv, write_csv, write_json
 from braingan.sampling.generator import TrainedGenerator
@@ -19,63 +22,138 @@ from braingan.training.run import mosaic, write_synthetic_png
 
 SHEET = 64
 TABLE = "synthetic.csv"
+FILES = "files.csv"
+DATASET, METADATA = "dataset.json", "images/metadata.csv"
 CERTIFICATE, PAGE, REFUSED = "certificate.json", "certificate.html", "refused.csv"
-"""What a gate says of a sample; a sample made without one must not keep another's."""
+"""What a gate says of a sample."""
 
 
-def write_pictures(generator: TrainedGenerator, out: Path, count: int, seed: int) -> None:
-    """Write slices 0 to `count` of a seed as `<number>.png`, and `sheet.png` of the first 64.
+@dataclass(frozen=True)
+class Layout:
+    """Where a sample's files lie, from a slice's number."""
 
-    `synthetic.csv` lists them; `source.json` holds what the training slices' source says of itself and its terms.
+    image: str
+    mask: str
+    inside: int
+    """Grey level of lesions in a mask."""
+
+
+LAYOUTS = {
+    "pictures": Layout("{:06d}.png", "masks/{:06d}.png", 255),
+    "imagefolder": Layout("images/{:06d}.png", "masks/{:06d}.png", 255),
+    "nnunet": Layout("imagesTr/synthetic_{:06d}_0000.png", "labelsTr/synthetic_{:06d}.png", 1),
+}
+"""`imagefolder`: as Hugging Face's `datasets` reads it from `images`; `nnunet`: as nnU-Net (version 2) reads a data
+set, where an image's name ends in its channel and labels are classes."""
+
+
+def write_pictures(
+    generator: TrainedGenerator, out: Path, count: int, seed: int, wish: Row = UNTOLD, layout: str = "pictures"
+) -> None:
+    """Write slices 0 to `count` of a seed and a wish, with lesion masks where the run makes some.
+
+    `synthetic.csv` lists all and what each was told, `sheet.png` shows the first 64, and `source.json` holds what the
+    training slices' source says of itself and its terms.
 
     Raises:
-        InputError: `out` holds something else.
+        InputError: `out` holds something else, or the layout is none for these slices.
     """
-    every = (image for batch in generator.slices(seed, count) for image in batch)
+    check_layout(generator, layout)
+    every = (image for batch in generator.slices(seed, count, wish) for image in batch)
     with replacing_sample(out) as folder:
-        write_slices(generator, folder, seed, enumerate(every))
+        write_slices(generator, folder, seed, wish, enumerate(every), layout)
 
 
 @contextmanager
 def replacing_sample(out: Path) -> Iterator[Path]:
-    """Yield a folder to write a sample into; on success its files replace the sample in `out`, on failure they go.
+    """Yield a folder to write into; on success its files replace those that an earlier call made, on failure they go.
 
-    Other files in a folder that holds a sample stay.
+    `files.csv` lists them. Other files in such a folder stay.
 
     Raises:
-        InputError: `out` holds no sample but something else.
+        InputError: `out` holds something that no such call made.
     """
     out = out.resolve()
-    if out.exists() and not (out / TABLE).exists() and any(out.iterdir()):
+    if out.exists() and not (out / FILES).exists() and any(out.iterdir()):
         raise InputError(f"{out} is not empty: choose another --out.")
     made = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     made.mkdir(parents=True)
     try:
         yield made
+        names = sorted(path.relative_to(made).as_posix() for path in made.rglob("*") if path.is_file())
+        write_csv(made / FILES, ("file",), [(name,) for name in names])
         out.mkdir(exist_ok=True)
-        for name in (*(row["file"] for row in read_csv(out / TABLE)), CERTIFICATE, PAGE, REFUSED):
-            (out / name).unlink(missing_ok=True)
-        (made / TABLE).replace(out / TABLE)  # first, so that the next call knows these files if this one is killed now
-        for path in made.iterdir():
-            path.replace(out / path.name)
+        for earlier in (out / row["file"] for row in read_csv(out / FILES)):
+            if earlier.resolve().is_relative_to(out):
+                earlier.unlink(missing_ok=True)
+        (made / FILES).replace(out / FILES)  # first, so that the next call knows these files if this one is killed now
+        for name in names:
+            (out / name).parent.mkdir(exist_ok=True)
+            (made / name).replace(out / name)
     finally:
         shutil.rmtree(made, ignore_errors=True)
 
 
+def check_layout(generator: TrainedGenerator, layout: str) -> None:
+    """Make sure that a run's slices can be laid out so.
+
+    Raises:
+        InputError: there is no such layout, or it needs masks, of which the run makes none.
+    """
+    if layout not in LAYOUTS:
+        raise InputError(f"--layout {layout}: there are {', '.join(LAYOUTS)}.")
+    if layout == "nnunet" and not generator.vocabulary.masks:
+        raise InputError(
+            f"--layout {layout} is of slices with masks, and {generator.run.root} makes none: train a model that does "
+            "on a store whose slices all have label maps."
+        )
+
+
 def write_slices(
-    generator: TrainedGenerator, folder: Path, seed: int, slices: Iterable[tuple[int, UInt8[np.ndarray, "side side"]]]
+    generator: TrainedGenerator,
+    folder: Path,
+    seed: int,
+    wish: Row,
+    slices: Iterable[tuple[int, UInt8[np.ndarray, "side side"]]],
+    layout: str = "pictures",
 ) -> None:
-    """Write at least one slice of a seed, each with its number, and their table, sheet and source."""
-    rows: list[tuple[str, int, int]] = []
+    """Write at least one slice of a seed and a wish, each with its number, and their table, sheet and source."""
+    places = LAYOUTS[layout]
+    rows: list[tuple[str | int, ...]] = []
     first: list[UInt8[np.ndarray, "side side"]] = []
     for number, image in slices:
-        write_synthetic_png(
-            folder / f"{number:06d}.png", image, f"{generator.model.name}, seed {seed}, number {number}"
-        )
-        rows.append((f"{number:06d}.png", seed, number))
+        made_by, mask = f"{generator.model.name}, seed {seed}, number {number}", ""
+        files = [(places.image.format(number), image, made_by)]
+        if generator.vocabulary.masks:
+            mask, inside = places.mask.format(number), generator.with_masks(seed, [number], wish)[1]
+            assert inside is not None
+            files.append((mask, inside[0] * np.uint8(places.inside), f"lesion mask, {made_by}"))
+        for name, pixels, note in files:
+            (folder / name).parent.mkdir(exist_ok=True)
+            write_synthetic_png(folder / name, pixels, note)
+        told = generator.vocabulary.words(generator.told(seed, [number], wish)[0])
+        rows.append((files[0][0], seed, number, *told.values(), mask))
         if len(first) < SHEET:
             first.append(image)
-    write_csv(folder / TABLE, ("file", "seed", "number"), rows)
-    made_by = f"{generator.model.name}, a generator trained on slices of this source"
-    write_json(folder / "source.json", {"made_by": made_by, **generator.config.get("source", {})})
+    write_csv(folder / TABLE, ("file", "seed", "number", *COLUMNS.values(), "mask"), rows)
+    source = f"{generator.model.name}, a generator trained on slices of this source"
+    write_json(folder / "source.json", {"made_by": source, **generator.config.get("source", {})})
     write_synthetic_png(folder / "sheet.png", mosaic(np.stack(first), 8), f"seed {seed}, first {len(first)}")
+
+    if layout == "imagefolder":
+        columns = ("file_name", "seed", "number", *COLUMNS.values())
+        write_csv(folder / METADATA, columns, [(Path(str(row[0])).name, *row[1:-1]) for row in rows])
+    if layout == "nnunet":
+        write_json(folder / DATASET, _dataset(generator, wish, len(rows)))
+
+
+def _dataset(generator: TrainedGenerator, wish: Row, count: int) -> dict[str, Any]:
+    """Return what nnU-Net is to know of the files."""
+    frame = generator.vocabulary.words(wish)["frame"] or "MRI"
+    return {
+        "channel_names": {"0": frame},
+        "labels": {"background": 0, "lesion": 1},
+        "numTraining": count,
+        "file_ending": ".png",
+        "description": f"synthetic brain MRI, made by braingan: {generator.model.name}; not for clinical use",
+    }

@@ -11,9 +11,10 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
+from braingan.data.conditions import NO_WORDS, Vocabulary
 from braingan.data.store import Store, to_model_range
 from braingan.errors import InputError
-from braingan.models.architecture import Real
+from braingan.models.architecture import Architecture, Real
 from braingan.randomness import draws
 from braingan.training.settings import TrainingSettings
 
@@ -32,22 +33,14 @@ def training_slices(store: Store, frames: tuple[str, ...], settings: TrainingSet
     return indices
 
 
-def examples(store: Store, indices: Int[np.ndarray, " n"], settings: TrainingSettings) -> Real:
-    """Return some of the training slices, from which an architecture takes what it has in closed form."""
-    return _read(store, np.sort(draws(settings.seed, "examples").permutation(indices)[:EXAMPLES]))
-
-
-def _read(store: Store, indices: Int[np.ndarray, " n"]) -> Real:
-    slices = torch.from_numpy(to_model_range(store.images(indices))[:, None])
-    return Real(slices, _depth(store, indices))
-
-
-def _depth(store: Store, indices: Int[np.ndarray, " n"]) -> Float[Tensor, " n"]:
-    return torch.from_numpy(store.columns["depth"][indices].astype(np.float32))
+def _channels(store: Store, indices: Int[np.ndarray, " n"], masks: bool) -> UInt8[np.ndarray, "n k side side"]:
+    """Return slices, with lesion masks of 0 and 255 as second channel where these are wanted."""
+    images = store.images(indices)
+    return np.stack([images, np.where(store.masks(indices) > 0, np.uint8(255), np.uint8(0))] if masks else [images], 1)
 
 
 class Batches:
-    """Batches of a store's slices; `share` is what of each this process loads."""
+    """Batches of a store's slices with what is told of them; `share` is what of each this process loads."""
 
     def __init__(
         self,
@@ -57,16 +50,28 @@ class Batches:
         seed: int,
         device: torch.device,
         share: slice = slice(None),
+        vocabulary: Vocabulary = NO_WORDS,
     ) -> None:
         self.store, self.indices, self.batch_size, self.seed = store, indices, batch_size, seed
         self.device, self.share = device, share
         self._epoch = lru_cache(maxsize=2)(self._shuffled)
-        self.resident: tuple[UInt8[Tensor, "n side side"], Float[Tensor, " n"]] | None = None
+        self.vocabulary, self.told = vocabulary, vocabulary.rows(store, indices)
+        self.resident: tuple[UInt8[Tensor, "n k side side"], Float[Tensor, "n 4"]] | None = None
         if device.type != "cpu":
-            self.resident = torch.from_numpy(store.images(indices)).to(device), _depth(store, indices).to(device)
+            channels = torch.from_numpy(_channels(store, indices, vocabulary.masks))
+            self.resident = channels.to(device), torch.from_numpy(self.told).to(device)
 
     def _shuffled(self, epoch: int) -> Int[np.ndarray, " n"]:
         return draws(self.seed, "order of slices", epoch).permutation(len(self.indices))
+
+    def examples(self) -> Real:
+        """Return some of the slices, from which an architecture takes what it has in closed form."""
+        places = np.sort(draws(self.seed, "examples").permutation(len(self.indices))[:EXAMPLES])
+        return self._read(places)
+
+    def _read(self, places: Int[np.ndarray, " n"]) -> Real:
+        channels = _channels(self.store, self.indices[places], self.vocabulary.masks)
+        return Real(torch.from_numpy(to_model_range(channels)), torch.from_numpy(self.told[places]))
 
     def places(self, step: int) -> Int[np.ndarray, " batch"]:
         """Return which of the indices a step sees, on all processes together."""
@@ -78,7 +83,25 @@ class Batches:
         """Return this process's share of a step's slices."""
         places = self.places(step)[self.share]
         if self.resident is None:
-            return _read(self.store, self.indices[places])
+            return self._read(places)
         chosen = torch.from_numpy(places).pin_memory().to(self.device, non_blocking=True)
-        images, depth = self.resident
-        return Real((images[chosen].float() / 127.5 - 1)[:, None], depth[chosen])
+        channels, told = self.resident
+        return Real(channels[chosen].float() / 127.5 - 1, told[chosen])
+
+
+def training_batches(
+    store: Store,
+    frames: tuple[str, ...],
+    model: Architecture,
+    settings: TrainingSettings,
+    device: torch.device,
+    share: slice = slice(None),
+) -> Batches:
+    """Return the batches of a training, with what its model is told.
+
+    Raises:
+        InputError: the store has no such slices, or not as many as `samples`.
+    """
+    indices = training_slices(store, frames, settings)
+    vocabulary = Vocabulary.of(store, indices, model.told, model.makes_masks)
+    return Batches(store, indices, settings.batch_size, settings.seed, device, share, vocabulary)

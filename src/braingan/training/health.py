@@ -33,9 +33,10 @@ FEWEST = 8
 """Slices in a batch below which their differences say too little."""
 
 
-def diversity(fake: Float[Tensor, "n 1 side side"], real: Float[Tensor, "n 1 side side"]) -> Float[Tensor, ""]:
+def diversity(fake: Float[Tensor, "n k side side"], real: Float[Tensor, "n k side side"]) -> Float[Tensor, ""]:
     """Return how much generated slices differ from each other, as a share of how much real ones do."""
-    made, true = (F.avg_pool2d(slices.detach().float(), BLOCK).std(0, correction=0).mean() for slices in (fake, real))
+    images = (slices[:, :1].detach().float() for slices in (fake, real))
+    made, true = (F.avg_pool2d(of, BLOCK).std(0, correction=0).mean() for of in images)
     share: Tensor = made / true.clamp_min(1e-6)
     return share
 

@@ -1,5 +1,6 @@
 """The training loop that every architecture shares."""
 
+from dataclasses import asdict
 from typing import Any
 
 from braingan.data.store import Store
@@ -9,7 +10,7 @@ from braingan.folders import RunFolder
 from braingan.models.architecture import Architecture
 from braingan.models.latents import latent_batch
 from braingan.progress import progress
-from braingan.training.batches import Batches, examples, training_slices
+from braingan.training.batches import training_batches
 from braingan.training.checkpoint import stoppable
 from braingan.training.devices import Device
 from braingan.training.objectives import objective
@@ -50,16 +51,15 @@ def train(
     """
     check_run(folder, config)
     device = Device.choose(settings.precision, settings.threads, ranks)
-    indices = training_slices(store, frames, settings)
     keep_freed_memory()
     share = ranks.share(settings.batch_size)
-    batches = Batches(store, indices, settings.batch_size, settings.seed, device.device, share)
-    size = model.latent_size(store.side)
-    state = initial_state(model, settings, examples(store, indices, settings), len(indices), device)
+    batches = training_batches(store, frames, model, settings, device.device, share)
+    size = model.latent_size(store.side, batches.vocabulary)
+    state = initial_state(model, settings, batches.examples(), len(batches.indices), device, batches.vocabulary)
     step = Step(state, objective(model, settings.objective), settings, device, ranks)
-    record = Record(folder, model, settings, device, state, len(indices), size, ranks)
+    record = Record(folder, model, settings, device, state, len(batches.indices), size, ranks)
     with ranks.writer_first():
-        record.go_on(config)
+        record.go_on({**config, "vocabulary": asdict(batches.vocabulary)})
     ranks.insist_same(config["identity"], state.step)
     began = state.step
     with stoppable() as request, progress("train", *record.extent(), shown=ranks.writes) as advance:

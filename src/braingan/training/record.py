@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from braingan.data.store import from_model_range
 from braingan.errors import InputError
 from braingan.folders import RunFolder, replacing
-from braingan.models.architecture import Architecture
+from braingan.models.architecture import Architecture, untold
 from braingan.models.latents import latents
 from braingan.training.checkpoint import CheckpointWriter, load_checkpoint
 from braingan.training.curves import Curves
@@ -211,7 +211,9 @@ class Record:
     def write_grid(self, epoch: int) -> None:
         """Write slices of the same latents as always."""
         grid = latents(self.settings.seed, "grid", range(GRID), self.latent_size)
-        made = self.model.sample(self.averaged(), grid.to(self.device.device))
+        generator, grid = self.averaged(), grid.to(self.device.device)
+        told = self.model.draw(generator, grid, untold(GRID, self.device.device))
+        made = self.model.sample(generator, grid, told)
         pixels = mosaic(from_model_range(made[:, 0].cpu().numpy()), 8)
         write_synthetic_png(self.folder.samples / f"epoch-{epoch:05d}.png", pixels, f"epoch {epoch}")
 

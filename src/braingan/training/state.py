@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from braingan.data.conditions import NO_WORDS, Vocabulary
 from braingan.models.architecture import Architecture, Real, channels_last
 from braingan.randomness import draws
 from braingan.training.devices import Device
@@ -118,11 +119,12 @@ def initial_state(
     examples: Real,
     slices: int,
     device: Device,
+    vocabulary: Vocabulary = NO_WORDS,
 ) -> State:
     """Build networks, optimisers and averaged weights from the seed; `examples` are some of so many training slices."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(draws(settings.seed, "initial weights").integers(2**63)))
-        networks = model.build(examples.slices.shape[-1])
+        networks = model.build(examples.slices.shape[-1], vocabulary)
     model.fit(networks, examples)
     networks.to(device.device)
     channels_last(networks)

@@ -10,9 +10,9 @@ import torch
 
 from braingan.data.store import Store
 from braingan.executor import keep_freed_memory
-from braingan.models.architecture import Architecture
+from braingan.models.architecture import Architecture, count_parameters
 from braingan.models.latents import latent_batch
-from braingan.training.batches import Batches, examples, training_slices
+from braingan.training.batches import training_batches
 from braingan.training.devices import Device
 from braingan.training.objectives import objective
 from braingan.training.settings import TrainingSettings
@@ -36,6 +36,8 @@ class Trial:
     """Of the whole training, without grids, snapshots and checkpoints."""
     memory: int
     """Bytes at the peak: of the GPU, or of this process where there is none."""
+    parameters: dict[str, tuple[int, int]]
+    """Total and trainable ones of each network."""
 
 
 def try_steps(store: Store, frames: tuple[str, ...], model: Architecture, settings: TrainingSettings) -> Trial:
@@ -46,23 +48,25 @@ def try_steps(store: Store, frames: tuple[str, ...], model: Architecture, settin
     """
     device = Device.choose(settings.precision, settings.threads)
     keep_freed_memory()
-    indices = training_slices(store, frames, settings)
-    batches = Batches(store, indices, settings.batch_size, settings.seed, device.device)
-    state = initial_state(model, settings, examples(store, indices, settings), len(indices), device)
+    batches = training_batches(store, frames, model, settings, device.device)
+    size = model.latent_size(store.side, batches.vocabulary)
+    state = initial_state(model, settings, batches.examples(), len(batches.indices), device, batches.vocabulary)
     step = Step(state, objective(model, settings.objective), settings, device)
     seconds = []
     for number in range(STEPS):
         begun = time.monotonic()
-        z = latent_batch(settings.seed, "training latents", number, settings.batch_size, model.latent_size(store.side))
+        z = latent_batch(settings.seed, "training latents", number, settings.batch_size, size)
         scalars = step(batches.load(number), z.to(device.device))
         state.averaged.update(state.networks["generator"], settings.batch_size, (number + 1) * settings.batch_size)
         scalars["generator_loss"].item()  # waits for a GPU
         seconds.append(time.monotonic() - begun)
     rate = settings.batch_size / statistics.median(seconds[STEPS // 2 :])
-    images = settings.epochs * len(indices)
+    images = settings.epochs * len(batches.indices)
     length = images / rate
     if device.device.type == "cuda":
         memory = torch.cuda.max_memory_allocated(device.device)
     else:
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RSS_UNIT
-    return Trial(device.describe(), rate, images, min(length, settings.minutes * 60 or length), memory)
+    length = min(length, settings.minutes * 60 or length)
+    parameters = {name: count_parameters(network) for name, network in state.networks.items()}
+    return Trial(device.describe(), rate, images, length, memory, parameters)

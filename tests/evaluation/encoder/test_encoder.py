@@ -12,6 +12,7 @@ from braingan.errors import InputError
 from braingan.evaluation.encoder import encoder as module
 from braingan.evaluation.encoder import open_encoder, train_encoder
 from braingan.evaluation.encoder.network import EncoderNetwork
+from braingan.evaluation.encoder.questions import ANSWERED
 from braingan.evaluation.features.encoder import EncoderFeatures
 
 SHORT = 128
@@ -47,6 +48,21 @@ def test_it_tells_what_was_planted_in_subjects_it_never_saw(store, trained):
     held_out = store.select("validation")
     assert trained.scores == trained.score(store, held_out)
     assert trained.scores["frame_accuracy"]["count"] == len(held_out)
+
+
+def test_generated_slices_obey_where_they_show_what_they_were_told(store, trained):
+    test = store.select("test")
+    images, told = store.images(test), {name: store.columns[name][test] for name in ANSWERED}
+    obeyed = trained.obeyed(images, told, 1 / 12)
+    assert obeyed["frame_accuracy"]["value"] > 0.99
+    assert obeyed["lesion_area_correlation"]["value"] > 0.9
+    assert obeyed["depth_error_slices"]["value"] == pytest.approx(12 * obeyed["depth_error"]["value"], rel=1e-5)
+    assert "depth_error_within_volume_slices" not in obeyed
+    shuffled = np.random.default_rng(0).permutation(len(test))
+    wrong = trained.obeyed(images, {name: column[shuffled] for name, column in told.items()}, 1 / 12)
+    assert wrong["frame_accuracy"]["value"] < 0.7
+    assert wrong["lesion_area_correlation"]["value"] < 0.3
+    assert wrong["depth_error"]["value"] > 3 * obeyed["depth_error"]["value"]
 
 
 def test_features_and_predictions_do_not_depend_on_the_batch(store, trained):

@@ -4,8 +4,14 @@ import numpy as np
 import pytest
 
 import taught
-from braingan.evaluation.encoder.questions import Questions
-from braingan.evaluation.encoder.scores import _auc, _correlation, _with_interval, depth_spacing, held_out_scores
+from braingan.evaluation.encoder.questions import ANSWERED, Questions
+from braingan.evaluation.encoder.scores import (
+    _correlation,
+    _with_interval,
+    area_under_curve,
+    depth_spacing,
+    held_out_scores,
+)
 
 RNG = np.random.default_rng(0)
 
@@ -13,16 +19,16 @@ RNG = np.random.default_rng(0)
 def test_the_area_under_the_curve_is_the_share_of_pairs_in_order():
     values, positive = RNG.integers(0, 6, 60) / 6, RNG.random(60) < 0.4
     pairs = values[positive][:, None] - values[~positive]
-    assert _auc(values, positive)(np.ones(60)) == pytest.approx(((pairs > 0) + (pairs == 0) / 2).mean())
-    assert np.isnan(_auc(values, np.ones(60, bool))(np.ones(60)))
+    assert area_under_curve(values, positive)(np.ones(60)) == pytest.approx(((pairs > 0) + (pairs == 0) / 2).mean())
+    assert np.isnan(area_under_curve(values, np.ones(60, bool))(np.ones(60)))
 
 
 def test_a_weight_of_two_is_a_slice_that_is_there_twice():
     one, positive = RNG.random(40), RNG.random(40) < 0.5
     other, times = one + 0.5 * RNG.random(40), RNG.integers(0, 4, 40)
     repeated = np.repeat(np.arange(40), times)
-    for score in (_auc, _correlation):
-        second = positive if score is _auc else other
+    for score in (area_under_curve, _correlation):
+        second = positive if score is area_under_curve else other
         expected = score(one[repeated], second[repeated])(np.ones(len(repeated)))
         assert score(one, second)(times.astype(float)) == pytest.approx(expected)
     assert _correlation(one, other)(np.ones(40)) == pytest.approx(np.corrcoef(one, other)[0, 1])
@@ -56,7 +62,8 @@ def test_scores_of_planted_predictions_are_what_was_planted(store):
     """Frames wrong in a quarter of the slices; depths 0.03 too high in half of the volumes, too low in the others."""
     indices = np.arange(len(store))
     questions = Questions.of(store, indices)
-    true, every = questions.answers(store, indices), np.arange(len(store))
+    columns = {name: store.columns[name][indices] for name in ANSWERED}
+    true, every = questions.answers(columns), np.arange(len(store))
     wrong = every % 4 == 0
     higher = np.where(np.unique(store.columns["volume"], return_inverse=True)[1] % 2, 0.03, -0.03)
     predicted = {

@@ -11,7 +11,7 @@ is known of them, with their SHA-256. What is missing, damaged, or of another st
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from braingan.data.store import Store
 from braingan.errors import InputError
 from braingan.evaluation.encoder.network import FEATURES, EncoderNetwork
 from braingan.evaluation.encoder.questions import Questions
-from braingan.evaluation.encoder.scores import held_out_scores
+from braingan.evaluation.encoder.scores import held_out_scores, scores
 from braingan.evaluation.encoder.training import IMAGES, train_network
 from braingan.folders import read_json, write_bytes, write_json
 
@@ -92,6 +92,20 @@ class Encoder:
     def score(self, store: Store, indices: Int[np.ndarray, " n"]) -> dict[str, dict[str, Any]]:
         """Return the scores on slices of a store."""
         return held_out_scores(self.questions, self.predict(store.images(indices)), store, indices)
+
+    def obeyed(
+        self, images: UInt8[np.ndarray, "n side side"], told: Mapping[str, Shaped[np.ndarray, " n"]], spacing: float
+    ) -> dict[str, dict[str, Any]]:
+        """Return how far generated slices show what they were told to, each a subject of its own; see `scores`.
+
+        Args:
+            images: generated slices.
+            told: what each was to show, as a store's columns `ANSWERED`.
+            spacing: change of depth from slice to slice, for errors in slices.
+        """
+        every = np.arange(len(images))
+        true = self.questions.answers(told)
+        return scores(self.questions, self.predict(images), true, np.full(len(images), spacing), every)
 
     def _batches(self, images: UInt8[np.ndarray, "n side side"]) -> Iterator[Float[Tensor, "n 1 side side"]]:
         if images.shape[1] != self.record["side"]:

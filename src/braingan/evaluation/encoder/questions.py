@@ -6,6 +6,7 @@ a grid is ill, and the square root of the area, an extent in mm. On a linear sca
 counts, on a logarithmic one a single pixel more than none.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +16,11 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Float32, Int, Shaped
 from torch import Tensor
 
+from braingan.data import conditions
 from braingan.data.store import Store
 
+ANSWERED = ("frame", "label", "depth", "lesion_area_mm2")
+"""A store's columns that answer the questions."""
 UNKNOWN = -1
 BEND = 0.1
 """Errors below this many standard deviations count by their square, larger ones by their size."""
@@ -69,13 +73,13 @@ class Questions:
     @classmethod
     def of(cls, store: Store, indices: Int[np.ndarray, " n"]) -> "Questions":
         """Find what slices of a store can teach."""
-        columns = {name: store.columns[name][indices] for name in ("frame", "label", "depth", "lesion_area_mm2")}
+        columns = {name: store.columns[name][indices] for name in ANSWERED}
         pixel_mm = store.columns["pixel_mm"][indices]
         pixel_mm = pixel_mm[np.isfinite(pixel_mm)].astype(np.float64)
         extent = Scale.of(np.sqrt(columns["lesion_area_mm2"])) if len(pixel_mm) else None
         return cls(
-            _names(columns["frame"]),
-            _names(columns["label"]),
+            _to_tell_apart(columns["frame"]),
+            _to_tell_apart(columns["label"]),
             Scale.of(columns["depth"]),
             extent,
             float(np.median(pixel_mm) * store.side) ** 2 if extent else 0.0,
@@ -108,14 +112,13 @@ class Questions:
         """Length of a row of raw answers."""
         return max((place.stop for place in self.places.values()), default=0)
 
-    def answers(self, store: Store, indices: Int[np.ndarray, " n"]) -> Answers:
-        """Return what is known of a store's slices; a name that no training slice has is unknown."""
-        columns = store.columns
+    def answers(self, columns: Mapping[str, Shaped[np.ndarray, " n"]]) -> Answers:
+        """Return what is known of slices, by the columns `ANSWERED`; a name that no training slice has is unknown."""
         return Answers(
-            _numbers(columns["frame"][indices], self.frames),
-            _numbers(columns["label"][indices], self.labels),
-            columns["depth"][indices],
-            columns["lesion_area_mm2"][indices],
+            _numbers(columns["frame"], self.frames),
+            _numbers(columns["label"], self.labels),
+            columns["depth"].astype(np.float32),
+            columns["lesion_area_mm2"].astype(np.float32),
         )
 
     def loss(
@@ -190,12 +193,12 @@ def _mean(errors: Float[Tensor, " n"], known: Bool[np.ndarray, " n"]) -> Float[T
     return (errors * torch.from_numpy(known)).sum() / max(int(known.sum()), 1)
 
 
-def _names(column: Shaped[np.ndarray, " n"]) -> tuple[str, ...]:
-    """Return the names that occur, whatever their case, if there are at least two to tell apart."""
-    once = {name.lower(): name for name in sorted(np.unique(column).tolist()) if name}
-    return tuple(once.values()) if len(once) > 1 else ()
+def _to_tell_apart(column: Shaped[np.ndarray, " n"]) -> tuple[str, ...]:
+    """Return the names that occur, if there are at least two."""
+    there = conditions.names(column)
+    return there if len(there) > 1 else ()
 
 
-def _numbers(column: Shaped[np.ndarray, " n"], names: tuple[str, ...]) -> Int[np.ndarray, " n"]:
-    number_of = {name.lower(): number for number, name in enumerate(names)}
-    return np.asarray([number_of.get(name.lower(), UNKNOWN) for name in column.tolist()], np.int64)
+def _numbers(column: Shaped[np.ndarray, " n"], known: tuple[str, ...]) -> Int[np.ndarray, " n"]:
+    found = conditions.numbers(column, known)
+    return np.where(np.isnan(found), UNKNOWN, found).astype(np.int64)

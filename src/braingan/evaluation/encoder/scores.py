@@ -1,5 +1,7 @@
 """How well an encoder tells what is known of slices that it never saw, with 95 % intervals by subject.
 
+Of real slices that tests the encoder; of generated slices, of which is known what they were told to be, the generator.
+
 Slices of one subject are no independent witnesses. So an interval comes from drawing subjects, each with all its
 slices, again and again with replacement (Efron, Bootstrap methods, 1979): every score is a function of a weight per
 slice, how often its subject was drawn.
@@ -12,7 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
 from braingan.data.store import Store
-from braingan.evaluation.encoder.questions import UNKNOWN, Questions
+from braingan.evaluation.encoder.questions import ANSWERED, UNKNOWN, Answers, Questions
 from braingan.randomness import draws
 
 DRAWS = 500
@@ -28,6 +30,20 @@ Predictions = dict[str, Shaped[np.ndarray, "n ..."]]
 def held_out_scores(
     questions: Questions, predicted: Predictions, store: Store, indices: Int[np.ndarray, " n"]
 ) -> dict[str, dict[str, Any]]:
+    """Return the scores on slices of a store; see `scores`."""
+    columns = {name: store.columns[name][indices] for name in ANSWERED}
+    subjects, volumes = store.columns["subject"][indices], store.columns["volume"][indices]
+    return scores(questions, predicted, questions.answers(columns), depth_spacing(store, indices), subjects, volumes)
+
+
+def scores(
+    questions: Questions,
+    predicted: Predictions,
+    true: Answers,
+    spacing: Float[np.ndarray, " n"],
+    subjects: Shaped[np.ndarray, " n"],
+    volumes: Shaped[np.ndarray, " n"] | None = None,
+) -> dict[str, dict[str, Any]]:
     """Return each score that has a meaning for these slices: value, low and high, slices and subjects.
 
     `frame_accuracy`; `depth_error`, the mean absolute error as a share of the depth, `depth_error_slices`, the same in
@@ -35,42 +51,43 @@ def held_out_scores(
     brain lies higher or lower in the scan; `lesion_area_correlation` of mm²; `lesion_auc` of any lesion against none;
     `label_auc`, the mean over the labels of each against the others.
     """
-    subjects, scores = store.columns["subject"][indices], {}
-    for name, known, score_of in _scores(questions, predicted, store, indices):
+    every = {}
+    for name, known, score_of in _scores(questions, predicted, true, spacing, volumes):
         if known.any():
             found = _with_interval(score_of, subjects[known])
             if np.isfinite(found["value"]):
-                scores[name] = found
-    return scores
+                every[name] = found
+    return every
 
 
 def _scores(
-    questions: Questions, predicted: Predictions, store: Store, indices: Int[np.ndarray, " n"]
+    questions: Questions,
+    predicted: Predictions,
+    true: Answers,
+    spacing: Float[np.ndarray, " n"],
+    volumes: Shaped[np.ndarray, " n"] | None,
 ) -> Iterator[tuple[str, Bool[np.ndarray, " n"], Score]]:
     """Yield a name, which slices it is of, and the score of these."""
-    true = questions.answers(store, indices)
     if questions.frames:
         known = true.frame != UNKNOWN
         right = predicted["frame_probabilities"].argmax(axis=1) == true.frame
         yield "frame_accuracy", known, _mean_of(right[known].astype(np.float64))
     if questions.depth:
         error = predicted["depth"] - true.depth
-        spacing, volume = depth_spacing(store, indices), store.columns["volume"][indices]
-        for name, values in (
-            ("depth_error", error),
-            ("depth_error_slices", error / spacing),
-            ("depth_error_within_volume_slices", _less_own_mean(error, volume) / spacing),
-        ):
+        errors = {"depth_error": error, "depth_error_slices": error / spacing}
+        if volumes is not None:
+            errors["depth_error_within_volume_slices"] = _less_own_mean(error, volumes) / spacing
+        for name, values in errors.items():
             known = np.isfinite(values)
             yield name, known, _mean_of(np.abs(values[known]))
     if questions.extent:
         known, area = np.isfinite(true.area), true.area.astype(np.float64)
         yield "lesion_area_correlation", known, _correlation(predicted["lesion_area_mm2"][known], area[known])
-        yield "lesion_auc", known, _auc(predicted["lesion_probability"][known], area[known] > 0)
+        yield "lesion_auc", known, area_under_curve(predicted["lesion_probability"][known], area[known] > 0)
     if questions.labels:
         known = true.label != UNKNOWN
         shares, label = predicted["label_probabilities"][known], true.label[known]
-        each = [_auc(shares[:, number], label == number) for number in range(len(questions.labels))]
+        each = [area_under_curve(shares[:, number], label == number) for number in range(len(questions.labels))]
         yield "label_auc", known, lambda weights: float(np.mean([auc(weights) for auc in each]))
 
 
@@ -127,7 +144,7 @@ def _correlation(one: Float[np.ndarray, " n"], other: Float[np.ndarray, " n"]) -
     return score
 
 
-def _auc(values: Float[np.ndarray, " n"], positive: Bool[np.ndarray, " n"]) -> Score:
+def area_under_curve(values: Float[np.ndarray, " n"], positive: Bool[np.ndarray, " n"]) -> Score:
     """Probability that a positive's value is above a negative's, ties counting half."""
     place = np.unique(values, return_inverse=True)[1]
 

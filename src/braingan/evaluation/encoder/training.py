@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from braingan.data.store import Store
 from braingan.evaluation.encoder.augment import augmented
 from braingan.evaluation.encoder.network import EncoderNetwork, shrunk
-from braingan.evaluation.encoder.questions import Questions
+from braingan.evaluation.encoder.questions import ANSWERED, Questions
 from braingan.progress import progress
 from braingan.randomness import draws
 from braingan.training.batches import Batches
@@ -35,7 +35,8 @@ def train_network(
         torch.manual_seed(int(draws(seed, "encoder weights").integers(2**63)))
         network = EncoderNetwork(questions.width, questions.extent is not None)
     batches = Batches(store, indices, BATCH, seed, torch.device("cpu"))
-    answers, steps = questions.answers(store, indices), max(images // BATCH, 2)
+    columns = {name: store.columns[name][indices] for name in ANSWERED}
+    answers, steps = questions.answers(columns), max(images // BATCH, 2)
     optimizer = torch.optim.AdamW(network.parameters(), weight_decay=WEIGHT_DECAY)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=steps, pct_start=WARM_UP)
     with progress("encoder", steps * BATCH, "slices") as advance:

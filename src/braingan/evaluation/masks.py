@@ -1,0 +1,79 @@
+"""Whether generated lesion masks fit: their area to the one told, their place to the grey levels there.
+
+A lesion shows by its contrast: the mean grey level inside the mask less that of a ring around it, brighter in FLAIR and
+T2, darker in T1. Real slices say which sign is right in a frame; a mask that lies elsewhere has none.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, UInt8
+
+from braingan.evaluation.sets import SliceSet
+
+RING = 4
+"""Pixels around a lesion."""
+LEAST = 4
+"""Pixels of a mask, below which it counts as none."""
+
+
+def contrast(
+    images: UInt8[np.ndarray, "n side side"], masks: Bool[np.ndarray, "n side side"]
+) -> Float[np.ndarray, " n"]:
+    """Return the mean grey level (0 to 255) in each mask less that around it; NaN without a lesion."""
+    inside = torch.from_numpy(masks)[:, None].float()
+    around = F.max_pool2d(inside, 2 * RING + 1, 1, RING) - inside
+    grey = torch.from_numpy(images)[:, None].float()
+    means = [(grey * where).sum((1, 2, 3)) / where.sum((1, 2, 3)).clamp_min(1) for where in (inside, around)]
+    found: Float[np.ndarray, " n"] = (means[0] - means[1]).double().numpy()
+    found[masks.sum(axis=(1, 2)) < LEAST] = np.nan
+    return found
+
+
+def fit(real: SliceSet, generated: list[SliceSet], pixel_mm2: float) -> dict[str, Any]:
+    """Return how masks fit: `area_correlation` and `area_error_mm2` (mean, absolute) with areas told, and by frame.
+
+    By frame: mean contrast of real and of generated lesions, and the share of each whose sign is the real mean's.
+    """
+    masks, told = (np.concatenate(parts) for parts in zip(*(_known(of) for of in generated), strict=True))
+    area = masks.sum(axis=(1, 2)) * pixel_mm2
+    frames = {}
+    for frame in np.unique(real.columns["frame"]).tolist():
+        of_real = _contrasts([real], frame)
+        made = _contrasts(generated, frame)
+        if len(of_real) and len(made):
+            sign = np.sign(of_real.mean())
+            shares = {name: float((np.sign(of) == sign).mean()) for name, of in (("real", of_real), ("made", made))}
+            frames[frame] = {
+                "real": float(of_real.mean()), "generated": float(made.mean()),
+                "real_same_sign": shares["real"], "generated_same_sign": shares["made"],
+            }  # fmt: skip
+    areas: dict[str, Any] = {}
+    if len(area):
+        spread = min(area.std(), told.std())
+        areas = {
+            "area_correlation": float(np.corrcoef(area, told)[0, 1]) if spread > 0 else None,
+            "area_error_mm2": float(np.abs(area - told).mean()),
+            "mean_area_mm2": float(area.mean()),
+        }
+    return {"count": len(area), **areas, "frames": frames}
+
+
+def _known(slices: SliceSet) -> tuple[Bool[np.ndarray, "n side side"], Float[np.ndarray, " n"]]:
+    """Return the masks of those slices that were told a lesion area, and the areas."""
+    told = slices.columns["lesion_area_mm2"].astype(np.float64)
+    known = np.isfinite(told)
+    assert slices.masks is not None
+    return slices.masks[known], told[known]
+
+
+def _contrasts(sets: list[SliceSet], frame: str) -> Float[np.ndarray, " n"]:
+    found = []
+    for slices in sets:
+        of_frame = slices.columns["frame"] == frame
+        assert slices.masks is not None
+        found.append(contrast(slices.images[of_frame], slices.masks[of_frame]))
+    every = np.concatenate(found)
+    return np.asarray(every[np.isfinite(every)])

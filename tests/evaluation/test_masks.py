@@ -1,0 +1,66 @@
+"""Masks that fit, and masks that do not."""
+
+import numpy as np
+import pytest
+
+from braingan.evaluation.masks import contrast, fit
+from braingan.evaluation.sets import SliceSet
+
+
+def lesions(count, bright, shift=0, seed=0):
+    """Slices of grey 100 with a square lesion, and masks of it that lie `shift` pixels beside it."""
+    rng = np.random.default_rng(seed)
+    images, masks = np.full((count, 48, 48), 100, np.uint8), np.zeros((count, 48, 48), bool)
+    edges = rng.integers(3, 9, count)
+    for image, mask, edge in zip(images, masks, edges, strict=True):
+        image[10 : 10 + edge, 10 : 10 + edge] = bright
+        mask[10 + shift : 10 + shift + edge, 10 : 10 + edge] = True
+    return images, masks, edges**2.0
+
+
+def of(images, masks, area, frame="FLAIR", generated=False):
+    columns = {"frame": np.full(len(images), frame), "lesion_area_mm2": area}
+    if generated:
+        return SliceSet.generated(images, None, columns, masks)
+    return SliceSet(images, np.arange(len(images)), columns, masks=masks)
+
+
+def test_contrast_is_inside_less_around_and_nothing_without_a_lesion():
+    images, masks, _ = lesions(5, 180)
+    masks[4] = False
+    assert contrast(images, masks)[:4] == pytest.approx(np.full(4, 80.0))
+    assert np.isnan(contrast(images, masks)[4])
+
+
+def test_masks_of_the_area_told_on_the_lesion_fit():
+    images, masks, area = lesions(30, 180)
+    found = fit(of(*lesions(20, 160)), [of(images, masks, 4 * area, generated=True)], 4.0)
+    assert found["area_correlation"] == pytest.approx(1)
+    assert found["area_error_mm2"] == 0
+    assert found["frames"]["FLAIR"] == pytest.approx(
+        {"real": 60, "generated": 80, "real_same_sign": 1, "generated_same_sign": 1}
+    )
+
+
+def test_masks_beside_the_lesion_or_of_another_area_do_not():
+    images, masks, area = lesions(30, 180, shift=12)
+    wrong = np.random.default_rng(1).permutation(area)
+    found = fit(of(*lesions(20, 160)), [of(images, masks, wrong, generated=True)], 1.0)
+    assert abs(found["area_correlation"]) < 0.5
+    assert found["frames"]["FLAIR"]["generated_same_sign"] < 0.5
+
+
+def test_a_dark_lesion_in_another_frame_is_right_there():
+    real = of(*lesions(20, 40), frame="T1w")
+    found = fit(real, [of(*lesions(20, 60, seed=2), frame="T1w", generated=True)], 1.0)
+    assert found["frames"]["T1w"]["real"] == -60
+    assert found["frames"]["T1w"]["generated_same_sign"] == 1
+
+
+def test_slices_that_were_told_no_area_do_not_count():
+    images, masks, area = lesions(30, 180)
+    area[::2] = np.nan
+    assert fit(of(*lesions(20, 160)), [of(images, masks, area, generated=True)], 1.0)["count"] == 15
+    untold = fit(of(*lesions(20, 160)), [of(images, masks, np.full(30, np.nan), generated=True)], 1.0)
+    assert untold.keys() == {"count", "frames"}
+    assert untold["frames"]["FLAIR"]["generated"] == 80
