@@ -123,7 +123,7 @@ class LatentFlow(Architecture):
     """What the flow is told of a slice, where the store has it, and can be asked for."""
 
     masks: bool = False
-    """Make lesion masks with the slices, where all training slices have label maps; training is slower with them."""
+    """Make lesion masks with the slices, where all training slices have label maps."""
 
     @property
     def makes_masks(self) -> bool:
