@@ -22,7 +22,7 @@ from braingan.data.conditions import CONDITIONS, UNTOLD
 from braingan.errors import InputError
 from braingan.evaluation.features.optional import optional
 from braingan.folders import read_json, replacing, write_bytes, write_json
-from braingan.models.architecture import Architecture, count_parameters
+from braingan.models.architecture import Architecture
 from braingan.report.evaluation import unreadable
 from braingan.report.wording import number, words_of
 from braingan.sampling.generator import TrainedGenerator
@@ -152,7 +152,6 @@ def card(generator: TrainedGenerator, metrics: dict[str, Any] | None, onnx: bool
     return environment.get_template("card.md.j2").render(
         model=generator.model.name,
         story=generator.model.story,
-        parameters=count_parameters(generator.networks["generator"])[0],
         side=generator.config["recipe"]["data"]["size"],
         words=generator.vocabulary,
         latent_size=generator.latent_size,

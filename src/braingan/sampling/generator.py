@@ -4,7 +4,7 @@ A wish is a row of conditions (`braingan.data.conditions`), whose gaps each slic
 seed, number and wish are the same slice, whatever is made beside it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -103,19 +103,10 @@ class TrainedGenerator:
         wishes[:] = torch.from_numpy(wish)
         return self.model.draw(self.networks["generator"], z, wishes).numpy()
 
-    def wish(
-        self,
-        frame: str | None = None,
-        label: str | None = None,
-        depth: float | None = None,
-        lesion: float | None = None,
-    ) -> Row:
-        """Return a wish; see `Vocabulary.row`.
-
-        Raises:
-            InputError: it was not trained, with what was.
-        """
-        return self.vocabulary.row(frame, label, depth, lesion)
+    @property
+    def wish(self) -> Callable[..., Row]:
+        """Makes a wish from names and numbers: `Vocabulary.row`."""
+        return self.vocabulary.row
 
     def make(self, z: Float[Tensor, "n latent"], told: Rows) -> UInt8[np.ndarray, "n k side side"]:
         """Make slices, with their masks if the run makes some, of any latents and conditions; at least one."""

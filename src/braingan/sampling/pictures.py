@@ -139,7 +139,6 @@ def write_slices(
     source = f"{generator.model.name}, a generator trained on slices of this source"
     write_json(folder / "source.json", {"made_by": source, **generator.config.get("source", {})})
     write_synthetic_png(folder / "sheet.png", mosaic(np.stack(first), 8), f"seed {seed}, first {len(first)}")
-
     if layout == "imagefolder":
         columns = ("file_name", "seed", "number", *COLUMNS.values())
         write_csv(folder / METADATA, columns, [(Path(str(row[0])).name, *row[1:-1]) for row in rows])
