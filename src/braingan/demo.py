@@ -20,8 +20,8 @@ TRAINING = (
     "training.epochs=1000000", "evaluation.count=160", "evaluation.seeds=1", "evaluation.also=['anatomy', 'random']",
 )  # fmt: skip
 MORE_TIME = (
-    "A demonstration, meant to be short, on few subjects. When it was measured (benchmarks/demo.py), 10,784 training "
-    "images in 6.5 minutes on two cores gave a Fréchet distance of 124, and 30,624 images one of 122 (real slices: "
+    "A demonstration, meant to be short, on few subjects. When it was measured (benchmarks/demo.py), 9,888 training "
+    "images in 6.5 minutes on two cores gave a Fréchet distance of 125, and 29,168 images one of 116 (real slices: "
     "21). The same command with a greater --minutes goes on from here."
 )
 

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 
 from braingan.models import MODELS
 from braingan.models.architecture import Real, channels_last, untold
-from braingan.models.flow import matching_loss
+from braingan.models.flow import flow, matching_loss
 from braingan.models.latentflow import LatentFlow
 from braingan.training.objectives import OBJECTIVES, minimax, non_saturating, objective
 
@@ -115,3 +115,27 @@ def test_a_decoder_and_a_flow_are_taught_as_two_networks_apart():
                 torch.testing.assert_close(found[key], parameter.grad, rtol=1e-4, atol=1e-6)
     assert scalars["reconstruction_error"].item() == pytest.approx(error.item())
     assert scalars["flow_loss"].item() == pytest.approx(matching.item())
+
+
+def test_once_the_flow_learns_no_more_half_of_the_slices_are_made_from_its_codes():
+    """These have no real slice to be like: the discriminator alone judges them."""
+    torch.manual_seed(0)
+    model = LatentFlow(flow_widths=(8, 8), widths=(8, 8, 8), reconstruction=3.0, mirror=False)
+    networks, real = model.build(32), Real.alone(torch.rand(4, 1, 32, 32) * 2 - 1)
+    model.fit(networks, real)
+    generator, discriminator = networks["generator"], networks["discriminator"]
+    generator.field.requires_grad_(False)
+    latents = torch.randn(4, model.latent_size(32))
+    scalars = objective(model, "non_saturating").gradients(networks, real, latents, nullcontext)
+    found = [p.grad.clone() for p in generator.decoder.parameters()]
+    start, noise = generator.parts(latents)
+    flown = flow(partial(generator.field, told=untold(2)), 0.95 * start[2:], 4)
+    made = generator.decoder(torch.cat([generator.code.encode(real.slices[:2]), flown]), noise)
+    error = (made[:2] - real.slices[:2]).abs().mean()
+    generator.zero_grad()
+    (non_saturating(discriminator(real.slices), discriminator(made)).generator + 3 * error).backward()
+    for ours, theirs in zip(found, generator.decoder.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs.grad, rtol=1e-4, atol=1e-6)
+    assert all(parameter.grad is None for parameter in generator.field.parameters())
+    assert scalars["reconstruction_error"].item() == pytest.approx(error.item())
+    assert "flow_loss" not in scalars

@@ -137,5 +137,7 @@ def test_a_falling_rate_is_constant_then_falls_with_the_root_of_the_images_and_e
     field = [parameter.clone() for parameter in state.networks["generator"].field.parameters()]
     assert rates_at(1024) == rates_at(5000) == [2e-4, 0, 2e-4]
     assert all(map(torch.equal, field, state.networks["generator"].field.parameters()))
+    assert all(parameter.grad is None for parameter in state.networks["generator"].field.parameters())
     state.rolled_back = 1
     assert rates_at(128)[1] == pytest.approx(1.5e-4)
+    assert all(parameter.grad is not None for parameter in state.networks["generator"].field.parameters())

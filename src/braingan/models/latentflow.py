@@ -115,6 +115,9 @@ class LatentFlow(Architecture):
     """Training images after which the flow's learning rate falls with the root of their number."""
     flow_epochs: Annotated[float, Field(gt=0)] = 20
     """Passes over the training slices after which the flow learns no more, lest it learns them by heart."""
+    flow_share: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    """Share of the training's slices that are completed from the flow's codes, once it learns no more; not from real
+    slices'. Before, its codes are no better than what they teach."""
     reconstruction: Annotated[float, Field(ge=0)] = 80.0
     """Weight of the decoder's mean absolute error beside the adversarial loss."""
     mirror: bool = True
@@ -176,22 +179,33 @@ class LatentFlow(Architecture):
         """Complete real slices' codes y, and teach the flow; the further loss, with noise z, is
 
         λ E|decoder(y) - x| + E‖v(x_t, t, told) - (y - z)‖², the first term for the decoder, the second for the flow.
-        The first is a sum over the channels, so that a mask takes nothing from its slice.
+        The first is a sum over the channels, so that a mask takes nothing from its slice. Once the flow learns no more,
+        the second is gone and some of the codes are the flow's own: these have no real slice to be like, and the
+        discriminator alone judges them.
         """
         assert isinstance(generator, FlowAndDecoder)
         (start, noise), (time, side, untold) = generator.parts(latents), generator.choices(latents)
-        slices = real.slices
+        slices, own = real.slices, len(latents)
         if self.mirror:
             slices = torch.where(side[:, None, None, None] > 0, slices.flip(3), slices)
         codes = generator.code.encode(slices)
-        with autocast():
-            field = partial(generator.field, told=left_open(real.told, untold))
-            matching = matching_loss(field, codes, start, time)
+        matching: Tensor | None = None
+        if next(generator.field.parameters()).requires_grad:
+            with autocast():
+                field = partial(generator.field, told=left_open(real.told, untold))
+                matching = matching_loss(field, codes, start, time)
+        elif flown := int(self.flow_share * own):
+            own -= flown
+            with torch.no_grad(), autocast():
+                field = partial(generator.field, told=real.told[own:])
+                codes = torch.cat([codes[:own], flow(field, self.temperature * start[own:], self.steps)])
         with autocast():
             fake = generator.decoder(codes, noise)
-        error = (fake - slices).abs().mean((0, 2, 3)).sum()
-        scalars = {"reconstruction_error": error.detach(), "flow_loss": matching.detach()}
-        return Made(slices, fake, self.reconstruction * error + matching, scalars)
+        error = (fake[:own] - slices[:own]).abs().mean((0, 2, 3)).sum()
+        further, scalars = self.reconstruction * error, {"reconstruction_error": error.detach()}
+        if matching is None:
+            return Made(slices, fake, further, scalars)
+        return Made(slices, fake, further + matching, scalars | {"flow_loss": matching.detach()})
 
     def draw(
         self, generator: nn.Module, latents: Float[Tensor, "n latent"], wished: Float[Tensor, "n 4"]

@@ -82,8 +82,8 @@ class Adversarial:
         losses = self.losses(on_real, on_fake)
         # `torch.autograd.grad` would lose the memory layout, by which fused Adam on a CPU pairs entries.
         backward = torch.autograd.backward
-        backward(losses.discriminator * share, inputs=list(discriminator.parameters()), retain_graph=True)
-        backward((losses.generator + made.further_loss) * share, inputs=list(generator.parameters()))
+        backward(losses.discriminator * share, inputs=_learning(discriminator), retain_graph=True)
+        backward((losses.generator + made.further_loss) * share, inputs=_learning(generator))
         return {
             "discriminator_loss": losses.discriminator.detach(),
             "generator_loss": losses.generator.detach(),
@@ -98,6 +98,10 @@ OBJECTIVES: dict[str, Adversarial] = {
     "non_saturating": Adversarial(non_saturating),
     "minimax": Adversarial(minimax),
 }
+
+
+def _learning(player: nn.Module) -> list[Tensor]:
+    return [parameter for parameter in player.parameters() if parameter.requires_grad]
 
 
 def objective(model: Architecture, name: str) -> Adversarial:

@@ -31,10 +31,12 @@ class Tally:
         return cls(saved["names"], None if total is None else total.to(device), saved["steps"])
 
     def add(self, scalars: dict[str, Tensor]) -> None:
-        """Add a step's."""
+        """Add a step's; of other scalars than before, which an architecture may have in time, it begins anew."""
         values = torch.stack(list(scalars.values())).double()
-        self.names, self.total = tuple(scalars), values if self.total is None else self.total + values
-        self.steps += 1
+        if self.total is None or tuple(scalars) != self.names:
+            self.names, self.total, self.steps = tuple(scalars), values, 1
+        else:
+            self.total, self.steps = self.total + values, self.steps + 1
 
     def means(self) -> dict[str, float]:
         """Return the means by name; none before the first step."""

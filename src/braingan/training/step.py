@@ -81,12 +81,19 @@ class Step:
         self.taken, self.graph = 0, None
 
     def _decay(self) -> None:
-        """Set the rates that fall; on a GPU as numbers in its memory, which a captured step reads each time."""
+        """Set the rates that fall; on a GPU as numbers in its memory, which a captured step reads each time.
+
+        What learns no more takes no gradients either: half of its cost and more.
+        """
         seen = max(self.state.step * self.batch_size, 1)
         for group in (group for optimizer in self.state.optimizers.values() for group in optimizer.param_groups):
             constant, last = group["constant_images"], group["last_image"]
             if min(constant, last) < math.inf:
                 share = min(constant / seen, 1) ** 0.5 * min(max(2 - 2 * seen / last, 0), 1)
+                if group["params"][0].requires_grad != (seen < last):
+                    for parameter in group["params"]:
+                        parameter.requires_grad_(seen < last)
+                    self.forget()
                 rate = group["initial_lr"] / 2**self.state.rolled_back * share
                 if not self.captures:
                     group["lr"] = rate
