@@ -7,6 +7,7 @@ from braingan.evaluation.settings import EvaluationSettings
 from braingan.models import MODELS
 from braingan.recipe import DEFAULT_MODEL
 from braingan.settings import Settings
+from braingan.study.tune import TuneSettings
 from braingan.training.settings import TrainingSettings
 
 HEAD = """# Settings
@@ -41,6 +42,7 @@ def page() -> str:
         + models
         + table("[training]", TrainingSettings)
         + table("[evaluation]", EvaluationSettings)
+        + table("[tune], of a study file", TuneSettings)
     )
 
 

@@ -1,4 +1,9 @@
-"""Where independent jobs run. A job is a top-level function with picklable arguments.
+"""Where independent jobs run: `concurrent.futures` whatever the place. A job is a top-level function with picklable
+arguments; what it writes lies in folders that all machines see.
+
+    local:2                              processes on this machine
+    dask:tcp://host:8786[,GPU=1]         Dask workers, each job with so much of their resources
+    slurm:partition=gpu[,time=600,...]   a SLURM job each, by submitit, whose parameters follow
 
 Processes are spawned, never forked: a fork after torch has started its threads can hang.
 """
@@ -8,10 +13,14 @@ import multiprocessing
 import os
 import signal
 import threading
-from concurrent.futures import Executor, ProcessPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import suppress
+from typing import Any, TypeVar
 
 from braingan.errors import InputError
+
+T = TypeVar("T")
 
 
 def default_place() -> str:
@@ -20,19 +29,53 @@ def default_place() -> str:
     return f"local:{cores}"
 
 
-def open_executor(on: str) -> Executor:
-    """Return an executor for a place such as `local:2` (two processes on this machine).
+def open_executor(on: str, apart: bool = False) -> Executor:
+    """Return an executor for a place.
+
+    Args:
+        on: the place, as above.
+        apart: whether each job gets a process of its own, so that one that dies takes no other along.
 
     Raises:
-        InputError: the place is not of a known kind.
+        InputError: the place is not of a known kind, or can't be reached, or what it takes is not installed.
     """
-    kind, _, count = on.partition(":")
-    if kind != "local" or not count.isdigit() or int(count) < 1:
-        raise InputError(f"--on {on} is no known place; use local:N with N processes, such as local:2.")
-    # Read by each worker as it starts: two workers with two BLAS threads each were nine times slower than with one.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    spawn = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(int(count), mp_context=spawn, initializer=_start_worker)
+    kind, _, where = on.partition(":")
+    if kind == "local" and where.isdigit() and int(where) > 0:
+        # Read by each worker as it starts: two workers with two BLAS threads each were nine times slower than with one.
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+        return Apart(int(where)) if apart else _processes(int(where))
+    if kind in ("dask", "slurm") and where:
+        from braingan.cluster import dask_executor, slurm_executor
+
+        return dask_executor(where) if kind == "dask" else slurm_executor(where)
+    raise InputError(
+        f"--on {on} is no known place; use local:N with N processes, such as local:2, dask:ADDRESS of a scheduler, or "
+        "slurm:partition=NAME."
+    )
+
+
+def _processes(count: int) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker)
+
+
+class Apart(Executor):
+    """Processes of this machine, a new one for each job, so many at a time."""
+
+    def __init__(self, count: int) -> None:
+        self.starters = ThreadPoolExecutor(count)
+
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
+        """Run a job when there is room."""
+        return self.starters.submit(_alone, fn, *args, **kwargs)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Wait for the jobs that run, and those that don't unless they are cancelled."""
+        self.starters.shutdown(wait, cancel_futures=cancel_futures)
+
+
+def _alone(job: Callable[..., T], *arguments: Any, **named: Any) -> T:
+    with _processes(1) as process:
+        return process.submit(job, *arguments, **named).result()
 
 
 def keep_freed_memory() -> None:

@@ -1,4 +1,4 @@
-"""Names the files of a store and of a run, and writes them whole or not at all.
+"""Names the files of a store, a run and a study, and writes them whole or not at all.
 
 A reader of either folder never sees half a file: each is written beside its name, flushed to the disk and
 renamed into place.
@@ -157,8 +157,12 @@ class SnapshotFolder:
 
     @property
     def metrics(self) -> Path:
-        """What the evaluation measured."""
-        return self.root / "metrics.json"
+        """What the evaluation measured on test subjects."""
+        return self.metrics_on("test")
+
+    def metrics_on(self, split: str) -> Path:
+        """What the evaluation measured on a split's subjects."""
+        return self.root / ("metrics.json" if split == "test" else f"metrics-{split}.json")
 
     @property
     def utility(self) -> Path:
@@ -215,3 +219,49 @@ class RunFolder:
         """All whole snapshots, by images seen."""
         found = (self.root / "snapshots").glob("*/generator.safetensors")
         return sorted((SnapshotFolder(path.parent) for path in found), key=lambda s: s.images_seen)
+
+
+@dataclass(frozen=True)
+class StudyFolder:
+    """The files of a study: many runs and what they amount to."""
+
+    root: Path
+
+    @property
+    def file(self) -> Path:
+        """The study file as it was given last."""
+        return self.root / "study.toml"
+
+    @property
+    def plan(self) -> Path:
+        """The cells and the runs that they are of, with what came of them."""
+        return self.root / "study.json"
+
+    def run(self, name: str) -> RunFolder:
+        """One of its runs."""
+        return RunFolder(self.root / "runs" / name)
+
+    @property
+    def trials(self) -> Path:
+        """What the tuning tried."""
+        return self.root / "trials.json"
+
+    @property
+    def table(self) -> Path:
+        """A row per cell."""
+        return self.root / "table.csv"
+
+    @property
+    def latex(self) -> Path:
+        """The table for a paper."""
+        return self.root / "table.tex"
+
+    @property
+    def figures(self) -> Path:
+        """The report's figures, as SVG and PNG."""
+        return self.root / "figures"
+
+    @property
+    def report(self) -> Path:
+        """The report, one self-contained page."""
+        return self.root / "report.html"

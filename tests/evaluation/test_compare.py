@@ -5,6 +5,7 @@ import pytest
 
 from braingan.evaluation.compare import INFINITE, compare, describe, entry
 from braingan.evaluation.features.extractor import Extractor
+from braingan.evaluation.intervals import HALVES
 from braingan.evaluation.metrics import METRICS, alone
 from braingan.evaluation.sets import SliceSet
 
@@ -29,7 +30,8 @@ def test_values_lie_within_their_intervals_beside_their_floors():
     subjects = np.repeat(np.arange(20), 5)
     found = compare(slices(100, 0, subjects), [slices(100, 30), slices(100, 30)], slices(100, 0, subjects), Corner(), 3)
     assert set(found.metrics) == {*METRICS, INFINITE}
-    for of in found.metrics.values():
+    for name, of in found.metrics.items():
+        assert name == INFINITE or len(of["halves"]) == HALVES
         assert of["value"] == pytest.approx(np.mean(of["values"]))
         assert len(of["values"]) == 2
         assert of["low"] <= of["value"] <= of["high"]

@@ -9,7 +9,8 @@ import torch
 from braingan.errors import InputError
 from braingan.models import MODELS, parse_model
 from braingan.models.architecture import count_parameters, layer_table
-from braingan.models.thesis import discriminator, probability_real
+from braingan.models.keras import Dense
+from braingan.models.thesis import Thesis4, discriminator, probability_real
 
 THESIS = tomllib.loads(files("braingan").joinpath("thesis.toml").read_text())
 TABLES = {name: (MODELS[name]().build(112)["generator"], THESIS["generator"][name]) for name in THESIS["generator"]}
@@ -51,3 +52,10 @@ def test_another_side_and_another_name_are_refused_with_the_way_out():
         parse_model({"name": "thesis5"})
     with pytest.raises(InputError, match=r"`model\.depth`"):
         parse_model({"name": "thesis4", "depth": 3})
+
+
+def test_another_discriminator_can_be_named():
+    model = parse_model({"name": "thesis4", "discriminator": "patches"})
+    networks = model.build(112)
+    assert networks["discriminator"](torch.zeros(2, 1, 112, 112)).shape == (2, 1, 14, 14)
+    assert isinstance(Thesis4().build(112)["discriminator"][-1], Dense)

@@ -17,11 +17,13 @@ from braingan.cli import (
     export,
     export_images,
     fetch,
+    import_keras,
     inspect,
     phantom,
     prepare,
     report,
     sample,
+    study,
     train,
     utility,
 )
@@ -62,7 +64,11 @@ def _in_one_sentence(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-for verb in (demo, fetch, phantom, prepare, inspect, export_images, train, sample, evaluate, utility, report, export):
+VERBS = (
+    demo, fetch, phantom, prepare, inspect, export_images, train, sample, evaluate, utility, study, report,
+    export, import_keras,
+)  # fmt: skip
+for verb in VERBS:
     app.command(verb.__name__.rpartition(".")[2].replace("_", "-"))(_in_one_sentence(verb.command))
 
 

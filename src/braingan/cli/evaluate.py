@@ -22,17 +22,26 @@ def command(
     weights: Annotated[
         Path | None, typer.Option(help="A file with the weights of inception or inception-keras.")
     ] = None,
+    on: Annotated[
+        str | None, typer.Option("--on", help="Where to work, such as dask:tcp://host:8786. [default: here]")
+    ] = None,
 ) -> None:
     """Compare generated slices with real ones of held-out subjects; writes metrics.json beside the snapshot."""
     from braingan.errors import InputError
     from braingan.evaluation.evaluate import evaluate, evaluate_folders
+    from braingan.executor import open_executor
     from braingan.folders import RunFolder
 
     if split not in ("test", "validation"):
         raise InputError(f"--split {split}: choose test or validation.")
     chosen = [*(sets or []), *([f"evaluation.weights='{weights}'"] if weights else [])]
     if run is not None and real is None and fake is None:
-        _print(evaluate(RunFolder(run), data, split, chosen))
+        given = RunFolder(run), data, split, chosen
+        if on is None:
+            _print(evaluate(*given))
+        else:
+            with open_executor(on) as executor:
+                _print(executor.submit(evaluate, *given).result())
         typer.echo(f"next: braingan report {run}")
     elif run is None and real is not None and fake is not None:
         _print(evaluate_folders(real, fake, train, out, chosen))

@@ -55,10 +55,11 @@ def _show(recipe: "Recipe", store: "Store") -> None:
         typer.echo(f"{name}: {total:,} parameters, {trainable:,} trainable")
     typer.echo(
         f"{STEPS} steps on {trial.device}: {trial.images_per_second:.1f} images/s, {trial.memory / 2**30:.1f} GiB of "
-        f"memory; {trial.images:,} images would take {_duration(trial.seconds)}, without grids and checkpoints"
+        f"memory; {trial.images:,} images would take {duration(trial.seconds)}, without grids and checkpoints"
     )
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Write a time."""
     hours, minutes = divmod(round(seconds / 60), 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min" if minutes else f"{seconds:.0f} s"

@@ -124,8 +124,11 @@ def _entries(
     for name, metric in metrics.items():
         each = [of_set.values[name] for of_set in sets]
         halved = all(of.scattered for of in [*sets, floor])
-        deviation = float(np.mean([of.scattered[name] for of in sets], axis=0).std(ddof=1)) if halved else None
+        on_each = np.mean([of.scattered[name] for of in sets], axis=0) if halved else None
+        deviation = None if on_each is None else float(on_each.std(ddof=1))
         found[name] = entry(each, deviation, subjects, floor.values[name], metric.kind)
+        if on_each is not None:
+            found[name]["halves"] = on_each.tolist()
         if name == "frechet_distance" and halved and len(real) // 2 > features:
             infinite = [_infinite(of_set) for of_set in sets]
             found[INFINITE] = entry(infinite, deviation, subjects, _infinite(floor), "distance")

@@ -19,14 +19,21 @@ from braingan.training.devices import Device
 from braingan.training.run import read_config
 
 
-def evaluate(folder: RunFolder, data: Path | None = None, split: str = "test", sets: Iterable[str] = ()) -> Found:
-    """Measure a run's last snapshot and write what was found beside it.
+def evaluate(
+    folder: RunFolder,
+    data: Path | None = None,
+    split: str = "test",
+    sets: Iterable[str] = (),
+    snapshot: int | None = None,
+) -> Found:
+    """Measure a run's snapshot and write what was found beside it.
 
     Args:
         folder: the run's.
         data: the store, if it is no longer where the run was trained.
         split: `test` writes `metrics.json`; `validation`, for making choices, `metrics-validation.json`.
         sets: assignments over the run's evaluation settings, such as `evaluation.seeds=5`.
+        snapshot: training images that it had seen; the last one's by default.
 
     Raises:
         InputError: no run, no snapshot, another store than the one trained on, or too few slices.
@@ -34,15 +41,13 @@ def evaluate(folder: RunFolder, data: Path | None = None, split: str = "test", s
     recipe = read_config(folder)["recipe"]
     settings = parse_settings(recipe["evaluation"], sets)
     Device.choose("float32", recipe["training"]["threads"])
-    material = material_of_run(folder, data, split, settings)
+    material = material_of_run(folder, data, split, settings, snapshot)
     assert material.generator is not None
     assert material.store is not None
     found = measure(material, settings)
-    path = material.generator.snapshot.metrics
-    path = path if split == "test" else path.with_name(f"metrics-{split}.json")
     if split == "test":
         found["protocol"]["test_uses"] = _count_use(material.store, folder, material.generator.snapshot.images_seen)
-    write_json(path, found)
+    write_json(material.generator.snapshot.metrics_on(split), found)
     return found
 
 

@@ -17,6 +17,7 @@ first-order part vanishes (a distance at its floor) halves scatter more than the
 wide, never too narrow. `benchmarks/intervals.py` measures how often such intervals hold the truth.
 """
 
+import math
 from collections.abc import Iterator
 from statistics import NormalDist
 
@@ -63,10 +64,15 @@ def never_seen(subjects: int) -> float:
 
 
 def student(level: float, freedom: int) -> float:
-    """Return the point below which Student's distribution has its share `level`, to 0.2 % from 3 degrees of freedom on.
+    """Return the point below which Student's distribution has its share `level`, to 0.2 %.
 
-    The expansion of Cornish and Fisher in 1 / freedom (Abramowitz and Stegun, Handbook, 1964, 26.7.5).
+    With 1 and 2 degrees of freedom in closed form, else by the expansion of Cornish and Fisher in 1 / freedom
+    (Abramowitz and Stegun, Handbook, 1964, 26.7.5).
     """
+    if freedom == 1:
+        return math.tan(math.pi * (level - 0.5))
+    if freedom == 2:
+        return (2 * level - 1) / math.sqrt(2 * level * (1 - level))
     z = NormalDist().inv_cdf(level)
     terms = (
         z,

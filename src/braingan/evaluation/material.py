@@ -89,19 +89,19 @@ class Material:
 def material_of_run(
     folder: RunFolder, data: Path | None, split: str, settings: EvaluationSettings, snapshot: int | None = None
 ) -> Material:
-    """Take generated slices of a run's last snapshot, and real ones of its store.
+    """Take generated slices of one of a run's snapshots, and real ones of its store.
 
     Args:
         folder: the run's.
         data: the store, if it is no longer where the run was trained.
         split: whose slices are the real ones.
         settings: how many slices, and of how many seeds.
-        snapshot: images seen of another snapshot than the last.
+        snapshot: training images that it had seen; the last one's by default.
 
     Raises:
         InputError: no run, no snapshot, another store than the one trained on, or too few slices.
     """
-    generator = TrainedGenerator.open(folder)
+    generator = TrainedGenerator.open(folder, snapshot)
     store = open_store_of(folder, data)
     recipe = generator.config["recipe"]
     frames = tuple(recipe["data"]["frames"])
@@ -115,7 +115,12 @@ def material_of_run(
         training.take(spread(np.arange(len(training)), count)),
         [_generated(generator, count, seed) for seed in range(settings.seeds)],
         training,
-        {"split": split, "store": store.fingerprint, "snapshot": generator.snapshot.images_seen},
+        {
+            "split": split,
+            "store": store.fingerprint,
+            "frames": list(frames),
+            "snapshot": generator.snapshot.images_seen,
+        },
         store,
         frames,
         generator,

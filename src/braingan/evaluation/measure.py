@@ -11,6 +11,7 @@ from braingan.errors import InputError
 from braingan.evaluation.anatomy import ROWS, wasserstein
 from braingan.evaluation.compare import Compared, Comparison, compare, describe, entry, measurable, pair_of, whole
 from braingan.evaluation.detection import Confusion, Detection, confusion, detect, extremes, probabilities
+from braingan.evaluation.distances import frechet_distance
 from braingan.evaluation.encoder.questions import ANSWERED
 from braingan.evaluation.encoder.scores import depth_spacing
 from braingan.evaluation.features import OF_STORE, OFFLINE, WITH_WEIGHTS, Extractor, open_extractor
@@ -44,6 +45,7 @@ def measure(material: Material, settings: EvaluationSettings) -> Found:
     baselines = material.baselines()
     comparison = compare(material.real, material.generated, material.floor, main, k)
     metrics = comparison.metrics | describe(alone(main, material.side), material.generated, material.floor, main)
+    metrics["frechet_distance_to_training"] = _to_training(material, main, metrics["frechet_distance"])
     values: Values = {name: _compared(material, of, main, k) for name, of in baselines.items()}
     found: Found = {"format": FORMAT, "protocol": {}, "metrics": metrics, "baselines": values}
     found |= _memorisation(material, baselines, main, metrics, values)
@@ -63,6 +65,13 @@ def measure(material: Material, settings: EvaluationSettings) -> Found:
         **_masks(material),
         "confusion": _own_discriminator(material),
     }
+
+
+def _to_training(material: Material, main: Extractor, beside: Found) -> Found:
+    """Return how far generated slices lie from training slices, as many: far nearer than to held-out ones, overfit."""
+    training = material.floor.features(main)
+    each = [frechet_distance(training, of.features(main)) for of in material.generated]
+    return entry(each, None, _subjects(material.floor), beside["floor"], "distance") | _by(material.floor, main)
 
 
 def _open_extractors(material: Material, settings: EvaluationSettings) -> tuple[Extractor, list[Extractor], list[str]]:
@@ -275,7 +284,7 @@ def _summary(predicted: dict[str, np.ndarray]) -> Found:
 
 def _own_discriminator(material: Material) -> Confusion | None:
     """Return what a run's own discriminator takes for what: held-out real slices and fresh generated ones."""
-    if material.generator is None:
+    if material.generator is None or "discriminator" not in material.generator.networks:
         return None
     network = material.generator.networks["discriminator"]
     return confusion(*(probabilities(network, of.images, of.masks) for of in (material.real, material.generated[0])))

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from braingan.data.conditions import NO_WORDS, Vocabulary
 from braingan.errors import InputError
 from braingan.models.architecture import Architecture
+from braingan.models.decoder import patch_discriminator
 from braingan.models.keras import (
     BatchNormalization,
     Conv2D,
@@ -79,9 +80,14 @@ def probability_real(discriminator: nn.Module, slices: Float[Tensor, "n k side s
         return torch.sigmoid(discriminator(slices).float().flatten(1).mean(1))
 
 
+DISCRIMINATORS: dict[str, Callable[[], nn.Sequential]] = {"thesis": discriminator, "patches": patch_discriminator}
+
+
 class _Thesis(Architecture):
     """What the three share: a latent of 100 numbers, slices of 112 × 112, the discriminator."""
 
+    discriminator: Literal["thesis", "patches"] = "thesis"
+    """Who plays against it: the thesis's, or `latentflow`'s, which judges patches."""
     leaky_slope: Annotated[float, Field(ge=0, le=1)] = 0.01
     """Slope of the generator's LeakyReLU below zero; the thesis states 0.01 for the discriminator only."""
 
@@ -97,7 +103,7 @@ class _Thesis(Architecture):
                 f"with --size {SIDE}."
             )
         generator = GENERATORS[self.name](self.leaky_slope)
-        return nn.ModuleDict({"generator": generator, "discriminator": discriminator()})
+        return nn.ModuleDict({"generator": generator, "discriminator": DISCRIMINATORS[self.discriminator]()})
 
 
 GENERATORS: dict[str, Callable[[float], nn.Sequential]] = {

@@ -20,9 +20,9 @@ from torch import Tensor, nn
 from braingan import __version__
 from braingan.data.conditions import CONDITIONS, UNTOLD
 from braingan.errors import InputError
-from braingan.evaluation.features.optional import optional
 from braingan.folders import read_json, replacing, write_bytes, write_json
 from braingan.models.architecture import Architecture
+from braingan.optional import optional
 from braingan.report.evaluation import unreadable
 from braingan.report.wording import number, words_of
 from braingan.sampling.generator import TrainedGenerator

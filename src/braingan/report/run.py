@@ -8,6 +8,7 @@ from typing import Any
 import jinja2
 import numpy as np
 import torch
+from jaxtyping import UInt8
 from PIL import Image
 
 from braingan import __version__
@@ -49,18 +50,18 @@ def write_report(folder: RunFolder, data: Path | None = None) -> Path:
         images_seen=generator.snapshot.images_seen,
         rate=int(rows[-1]["images"]) / max(float(rows[-1]["seconds"]), 0.1) if rows else None,
         events=read_csv(folder.events),
-        real=png_uri(mosaic(_real_slices(store, generator.config), 8)),
+        real=png_uri(mosaic(real_slices(store, generator.config, SHOWN), 8)),
         generated=png_uri(mosaic(generated, 8)),
         masks=None if masks is None else png_uri(mosaic(masks * np.uint8(255), 8)),
         utility=read_json(generator.snapshot.utility) if generator.snapshot.utility.exists() else None,
-        growth=_growth(folder, store.side, generator.snapshot.images_seen),
+        growth=growth(folder, store.side, generator.snapshot.images_seen),
         curves=loss_curves(rows, 2 * math.log(2)) if rows else None,
         unreadable=refused,
         evaluation=evaluation_of(metrics, generator, store) if metrics and not refused else None,
         notes=generator.config.get("notes", []),
         store=store.description,
         splits=_splits(store),
-        networks=_networks(generator),
+        networks=networks_of(generator),
         toml=_toml(generator.config["recipe"]),
         fingerprint=store.fingerprint,
     )
@@ -68,13 +69,14 @@ def write_report(folder: RunFolder, data: Path | None = None) -> Path:
     return folder.report
 
 
-def _real_slices(store: Store, config: Mapping[str, Any]) -> np.ndarray:
+def real_slices(store: Store, config: Mapping[str, Any], count: int) -> UInt8[np.ndarray, "n side side"]:
+    """Return some training slices, drawn at random, always the same."""
     indices = store.select("train", tuple(config["recipe"]["data"]["frames"]))
-    chosen = draws(0, "real slices in the report").permutation(indices)[:SHOWN]
+    chosen = draws(0, "real slices in the report").permutation(indices)[:count]
     return store.images(np.sort(chosen))
 
 
-def _growth(folder: RunFolder, side: int, images_seen: int) -> list[dict[str, str]]:
+def growth(folder: RunFolder, side: int, images_seen: int) -> list[dict[str, str]]:
     """Return rows of the same latents after several epochs, from the grids that training kept."""
     logged = {int(row["epoch"]) for row in read_log(folder, images_seen)}
     grids = [path for path in sorted(folder.samples.glob("epoch-*.png")) if int(path.stem[6:]) in logged]
@@ -95,7 +97,8 @@ def _splits(store: Store) -> list[dict[str, int | str]]:
     ]
 
 
-def _networks(generator: TrainedGenerator) -> list[dict[str, Any]]:
+def networks_of(generator: TrainedGenerator) -> list[dict[str, Any]]:
+    """Return a run's networks with their parameters, and layer by layer where they are such."""
     side = generator.config["recipe"]["data"]["size"]
     latent = torch.zeros(1, generator.latent_size)
     channels = 2 if generator.vocabulary.masks else 1

@@ -24,17 +24,21 @@ class Words:
     """Whether it is written in per cent."""
 
 
+DISTANCE_NAME = "Fréchet distance"
 DISTANCE = "lower is better, as low as real slices is perfect"
 LIKE_REAL = "near real slices is good"
 OTHER = "the same, with near measured between different subjects, as neighbouring slices of one scan are nearly one"
 
 GROUPS: dict[str, dict[str, Words]] = {
     "Distance": {
-        "frechet_distance": Words(
-            "Fréchet distance", "how far generated slices lie from real ones as a whole", DISTANCE
-        ),
+        "frechet_distance": Words(DISTANCE_NAME, "how far generated slices lie from real ones as a whole", DISTANCE),
         "frechet_distance_infinite": Words(
             "Fréchet distance, extrapolated", "the same, for endlessly many slices", DISTANCE
+        ),
+        "frechet_distance_to_training": Words(
+            "Fréchet distance to training slices",
+            "the same, from slices that were learnt from",
+            "far below the first means overfit",
         ),
         "kernel_distance": Words("Kernel distance", "the same, without taking either for a Gaussian", DISTANCE),
         "thesis_distance": Words(

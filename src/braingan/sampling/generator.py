@@ -30,7 +30,7 @@ MICRO_BATCH = 16
 
 @dataclass(frozen=True)
 class TrainedGenerator:
-    """The networks of one snapshot of a run, in evaluation mode."""
+    """The networks of one snapshot of a run, in evaluation mode; an imported run may have the generator alone."""
 
     run: RunFolder
     config: dict[str, Any]
@@ -42,20 +42,24 @@ class TrainedGenerator:
     _last: dict[tuple[int, int, bytes], UInt8[np.ndarray, "n k side side"]] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def open(cls, run: RunFolder) -> "TrainedGenerator":
-        """Open the last snapshot of a run.
+    def open(cls, run: RunFolder, images_seen: int | None = None) -> "TrainedGenerator":
+        """Open the last snapshot of a run, or the one after so many training images.
 
         Raises:
-            InputError: the folder is no run, or has no snapshot yet.
+            InputError: the folder is no run, or has no snapshot yet, or not that one.
         """
         config = read_config(run)
-        snapshots = run.snapshots()
+        snapshots = [of for of in run.snapshots() if images_seen in (None, of.images_seen)]
         if not snapshots:
-            raise InputError(f"{run.root} has no snapshot yet: run its `braingan train` command to the end first.")
+            which = "no snapshot yet" if images_seen is None else f"no snapshot of {images_seen} images"
+            raise InputError(f"{run.root} has {which}: run its `braingan train` command to the end first.")
         model, vocabulary = parse_model(config["recipe"]["model"]), Vocabulary.from_json(config.get("vocabulary", {}))
         networks = model.build(config["recipe"]["data"]["size"], vocabulary)
-        for name, network in networks.items():
-            _load(network, snapshots[-1].weights(name))
+        for name, network in list(networks.items()):
+            if name != "generator" and config.get("imported") and not snapshots[-1].weights(name).exists():
+                del networks[name]
+            else:
+                _load(network, snapshots[-1].weights(name))
         channels_last(networks)
         return cls(run, config, snapshots[-1], model, networks.eval(), vocabulary)
 

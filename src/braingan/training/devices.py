@@ -2,6 +2,8 @@
 
 import os
 import platform
+import resource
+import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -10,6 +12,9 @@ from pathlib import Path
 import torch
 
 from braingan.training.parallel import ALONE, Ranks
+
+RSS_UNIT = 1 if sys.platform == "darwin" else 1024
+"""Bytes in the unit of `ru_maxrss`."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,12 @@ class Device:
         if self.precision == "float32":
             return nullcontext
         return lambda: torch.autocast(self.device.type, torch.bfloat16)
+
+    def peak_memory(self) -> int:
+        """Return the most bytes taken so far: of the GPU, or by this process where there is none."""
+        if self.device.type == "cuda":
+            return torch.cuda.max_memory_allocated(self.device)
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RSS_UNIT
 
     def describe(self) -> str:
         """Say what results depend on, for the record."""

@@ -198,6 +198,7 @@ class Record:
         row = {name: f"{value:.6g}" for name, value in means.items()}
         row |= {"epoch": str(epoch), "images": str(self.images_seen)}
         row |= {"seconds": f"{self.seconds:.1f}", "images_per_second": f"{rate:.1f}"}
+        row["memory_mib"] = f"{self.device.peak_memory() / 2**20:.0f}"
         self.rows.append(row)
         self.state.epoch = Tally()
         if not self.ranks.writes:

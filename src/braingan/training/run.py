@@ -10,12 +10,14 @@ from PIL.PngImagePlugin import PngInfo
 
 from braingan.errors import InputError
 from braingan.folders import RunFolder, is_empty, read_csv, read_json, replacing, write_csv, write_json
+from braingan.models import MODELS, parse_model
 from braingan.settings import parse
 from braingan.training.settings import TrainingSettings, identity
 
 FORMAT = 1
 LOG_COLUMNS = ("epoch", "images", "discriminator_loss", "generator_loss", "real_probability", "fake_probability",
-               "discriminator_gradient", "generator_gradient", "diversity", "seconds", "images_per_second")  # fmt: skip
+               "discriminator_gradient", "generator_gradient", "diversity", "seconds", "images_per_second",
+               "memory_mib")  # fmt: skip
 
 
 def check_run(folder: RunFolder, config: dict[str, Any]) -> None:
@@ -59,6 +61,9 @@ def read_config(folder: RunFolder) -> dict[str, Any]:
 def _identity(config: dict[str, Any]) -> dict[str, Any]:
     """Return what a run is; settings that came since then had their defaults, others count no longer."""
     earlier: dict[str, Any] = config["identity"]
+    model = earlier.get("model", {})
+    if model.get("name") in MODELS:
+        earlier = earlier | {"model": parse_model(model).model_dump(mode="json")}
     return earlier | {"training": identity(parse(TrainingSettings, earlier["training"]))}
 
 

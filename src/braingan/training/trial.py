@@ -1,12 +1,8 @@
 """What a training will take, from its first ten steps; nothing is written."""
 
-import resource
 import statistics
-import sys
 import time
 from dataclasses import dataclass
-
-import torch
 
 from braingan.data.store import Store
 from braingan.executor import keep_freed_memory
@@ -20,8 +16,6 @@ from braingan.training.state import initial_state
 from braingan.training.step import Step
 
 STEPS = 10
-RSS_UNIT = 1 if sys.platform == "darwin" else 1024
-"""Bytes in the unit of `ru_maxrss`."""
 
 
 @dataclass(frozen=True)
@@ -63,10 +57,6 @@ def try_steps(store: Store, frames: tuple[str, ...], model: Architecture, settin
     rate = settings.batch_size / statistics.median(seconds[STEPS // 2 :])
     images = settings.epochs * len(batches.indices)
     length = images / rate
-    if device.device.type == "cuda":
-        memory = torch.cuda.max_memory_allocated(device.device)
-    else:
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RSS_UNIT
     length = min(length, settings.minutes * 60 or length)
     parameters = {name: count_parameters(network) for name, network in state.networks.items()}
-    return Trial(device.describe(), rate, images, length, memory, parameters)
+    return Trial(device.describe(), rate, images, length, device.peak_memory(), parameters)

@@ -26,8 +26,8 @@ from pydantic import Field
 from braingan.errors import InputError
 from braingan.evaluation.features.batches import in_batches
 from braingan.evaluation.features.extractor import Extractor
-from braingan.evaluation.features.optional import optional
 from braingan.evaluation.features.resizing import by_pillow
+from braingan.optional import optional
 from braingan.settings import Settings, parse, read_toml
 
 BATCH = 16

@@ -20,7 +20,7 @@ from braingan.errors import InputError
 from braingan.evaluation.features.batches import in_batches
 from braingan.evaluation.features.extractor import Extractor
 from braingan.evaluation.features.inception_v3 import SIDE, ConvolutionNormRelu, InceptionV3, build
-from braingan.evaluation.features.optional import optional
+from braingan.optional import optional
 
 FILE = "inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5"
 BATCH = 8

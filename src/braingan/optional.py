@@ -1,4 +1,4 @@
-"""Libraries that only some extractors need."""
+"""Libraries that an extra of this package installs."""
 
 from importlib import import_module
 from typing import Any

@@ -1,0 +1,123 @@
+"""`braingan study`: a grid of trainings, measured and put side by side."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from braingan.folders import StudyFolder
+    from braingan.study.run import Plan
+    from braingan.study.work import Outcome
+
+
+def command(
+    file: Annotated[Path, typer.Argument(help="The study file: a recipe plus lists.")],
+    data: Annotated[Path, typer.Option("--data", help="The store, as `braingan prepare` made it.")],
+    out: Annotated[Path, typer.Option("--out", help="The study's folder.")],
+    on: Annotated[
+        str, typer.Option("--on", help="Where trainings run: local:2, dask:tcp://host:8786, slurm:partition=NAME.")
+    ] = "local:1",
+    cap: Annotated[
+        bool, typer.Option("--cap", help="Train on all slices where the grid asks for more than there are.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what it would cost; keep nothing.")] = False,
+) -> None:
+    """Run a study, or go on with it; ends in its report."""
+    from braingan.data.store import Store
+    from braingan.folders import StudyFolder
+    from braingan.report.study import write_study_report
+    from braingan.settings import read_toml
+    from braingan.study.grid import StudyFile
+    from braingan.study.run import begin, plan, run
+    from braingan.study.tune import space_of, tune
+
+    folder, store, read = StudyFolder(out), Store.open(data), StudyFile.read(file)
+    planned = plan(read, store, folder, cap)
+    cells = sum(len(training.cells) for training in planned.trainings)
+    trials = f", after {space_of(read)[0].trials} trials of the tuning" if read.tune else ""
+    typer.echo(f"{planned.title}: {cells} cells, {len(planned.trainings)} trainings{trials}")
+    if dry_run:
+        _cost(planned)
+        return
+    begin(file, planned)
+    if read.tune:
+        best = tune(read, store, folder, typer.echo)
+        typer.echo(f"{best}: the best recipe, by validation subjects")
+        planned = plan(replace(read, recipe=read_toml(best)), store, folder, cap)
+    with _shown(folder):
+        found = run(planned, on, _said)
+    report = write_study_report(folder)
+    left = [outcome for outcome in found if outcome.state != "done"]
+    for outcome in left:
+        why = {
+            "stopped": "stopped; the same command goes on",
+            "busy": "another process has it; the same command, later, takes its results",
+        }.get(outcome.state, outcome.reason)
+        typer.echo(f"{outcome.id}: {why}", err=True)
+    typer.echo(report)
+    if left:
+        raise typer.Exit(1)
+
+
+def _cost(planned: "Plan") -> None:
+    from braingan.cli.train import duration
+    from braingan.study.run import cost
+
+    images = seconds = 0.0
+    for training, trial in cost(planned):
+        images, seconds = images + trial.images, seconds + trial.seconds
+        ends = ", ".join(str(epochs) for epochs in sorted({cell.epochs for cell in training.cells}))
+        typer.echo(
+            f"{training.id}: {planned.slices(training):,} slices of {planned.subjects(training)} subjects, to epoch "
+            f"{ends}; {trial.images:,} images at {trial.images_per_second:.1f}/s, {duration(trial.seconds)}"
+        )
+        for note in training.notes:
+            typer.echo(f"  {note}")
+    typer.echo(
+        f"in all {images:,.0f} training images and {duration(seconds)}, one after another, without evaluation, grids "
+        f"and checkpoints; the rates are those of ten steps each on {trial.device}"
+    )
+
+
+@contextmanager
+def _shown(folder: "StudyFolder") -> Iterator[None]:
+    """Show the rows of a study while it runs, on a terminal."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+    from rich.live import Live
+
+    with Live(get_renderable=lambda: _rows(folder), refresh_per_second=0.5, console=Console(stderr=True)):
+        yield
+
+
+def _rows(folder: "StudyFolder") -> "Table":
+    from rich.table import Table
+
+    from braingan.study.table import read_rows
+
+    rows = read_rows(folder) if folder.plan.exists() else []
+    axes = list(dict.fromkeys(name for row in rows for name in row.values))
+    table = Table(*(name.rpartition(".")[2] for name in axes), "state", "epoch", "images/s", "Fréchet distance")
+    for row in rows:
+        last = row.log[-1] if row.log else {"epoch": "0", "images_per_second": ""}
+        distance = row.metrics.get("frechet_distance")
+        table.add_row(
+            *(str(row.values[name]) for name in axes), row.state, f"{last['epoch']} of {row.epochs}",
+            last["images_per_second"], f"{distance['value']:.4g}" if distance else "",
+        )  # fmt: skip
+    return table
+
+
+def _said(found: list["Outcome"], of: int) -> None:
+    if not sys.stderr.isatty():
+        last = found[-1]
+        print(f"study: {len(found)} of {of} trainings; {last.id} {last.state} {last.reason}".rstrip(), file=sys.stderr)

@@ -1,0 +1,93 @@
+"""The source study's trained networks, from Keras's files, as runs to be sampled and evaluated beside ours."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+from safetensors.torch import save
+from torch import nn
+
+from braingan.data.conditions import NO_WORDS
+from braingan.data.store import Store
+from braingan.errors import InputError
+from braingan.folders import RunFolder, is_empty, replacing
+from braingan.models.keras import BatchNormalization, LeakyReLU
+from braingan.models.keras_file import read_network
+from braingan.models.thesis import GENERATORS, discriminator
+from braingan.recipe import compose, run_record, settle
+from braingan.training.run import read_config, write_config
+
+NOTE = (
+    "Imported from a file of Keras. What it was trained on is not known here: the floor, copying and membership are "
+    "measured against this store's training slices."
+)
+
+
+def import_keras(path: Path, store: Store, folder: RunFolder) -> str:
+    """Make a run of a generator, or add its discriminator to one; return which network it was.
+
+    Args:
+        path: the file, `.keras` or `.h5`.
+        store: whose slices it is to be measured beside.
+        folder: the run's: a new one for a generator, one with an imported generator for a discriminator.
+
+    Raises:
+        InputError: it is none of the four networks, or the folder does not fit.
+    """
+    network = read_network(path)
+    name = recognised(path, network)
+    if name == "discriminator":
+        if not folder.config.exists() or "imported" not in read_config(folder):
+            raise InputError(f"{path} is the discriminator: import its generator into {folder.root} first.")
+    else:
+        if folder.root.exists() and not is_empty(folder.root):
+            raise InputError(f"{folder.root} is not empty: choose another --out.")
+        slopes = {layer.negative_slope for layer in network if isinstance(layer, LeakyReLU)}
+        recipe = settle(compose(None, [f"model.name={name}", f"model.leaky_slope={slopes.pop()}"]), store)
+        recipe.model.build(store.side)  # says which side it makes
+        record = run_record(recipe, store) | {"notes": [NOTE], "imported": path.name, "vocabulary": asdict(NO_WORDS)}
+        record["identity"]["imported"] = path.name
+        write_config(folder, record)
+    target = folder.snapshot(0).weights("discriminator" if name == "discriminator" else "generator")
+    with replacing(target) as temporary:
+        weights = {key: value.contiguous() for key, value in network.state_dict().items()}
+        temporary.write_bytes(save(weights, {"synthetic": "makes synthetic brain MRI, not for clinical use"}))
+    return name
+
+
+def recognised(path: Path, network: nn.Sequential) -> str:
+    """Return which of the four networks it is.
+
+    Raises:
+        InputError: none, with how it differs from the one that it is most like.
+    """
+    there = _described(network)
+    differs: dict[str, list[str]] = {}
+    for name, make in {**GENERATORS, "discriminator": discriminator}.items():
+        slopes = {layer.negative_slope for layer in network if isinstance(layer, LeakyReLU)}
+        wanted = _described(make(slopes.pop() if len(slopes) == 1 and name != "discriminator" else 0.01))
+        if there == wanted:
+            return name
+        differs[name] = [
+            f"layer {number + 1} is {one or 'not there'}, not {other or 'there'}"
+            for number, (one, other) in enumerate(_pairs(there, wanted)) if one != other
+        ]  # fmt: skip
+    nearest = min(differs, key=lambda name: len(differs[name]))
+    raise InputError(f"{path} is none of the source study's networks; most like {nearest}, but {differs[nearest][0]}.")
+
+
+def _pairs(ours: list[str], theirs: list[str]) -> list[tuple[str, str]]:
+    longest = max(len(ours), len(theirs))
+    first, second = (of + [""] * (longest - len(of)) for of in (ours, theirs))
+    return list(zip(first, second, strict=True))
+
+
+def _described(network: nn.Sequential) -> list[str]:
+    """Describe each layer by all that makes it what it is, but for its weights."""
+    found = []
+    for layer in network:
+        said = [f"{name} {tuple(tensor.shape)}" for name, tensor in layer.state_dict().items()]
+        for setting in ("stride", "negative_slope", "shape"):
+            said += [f"{setting} {getattr(layer, setting)}"] if hasattr(layer, setting) else []
+        said += [f"epsilon {layer.epsilon:g}"] if isinstance(layer, BatchNormalization) else []
+        found.append(f"{type(layer).__name__}({', '.join(said)})")
+    return found

@@ -1,0 +1,237 @@
+"""A study's figures: loss curves, distances over epochs and along every axis, against cost, and how long it all took.
+
+Series differ in colour, line and mark, so that print and the colour-blind can tell them apart. The same rows are drawn
+as the same bytes.
+"""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from braingan.folders import replacing
+from braingan.report.figures import BLUE, GREY, ORANGE, STYLE
+from braingan.report.wording import DISTANCE_NAME
+from braingan.study.table import Row
+
+METRIC = "frechet_distance"
+LOOKS = tuple(
+    zip(
+        ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000"),
+        ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1))),
+        "os^Dv<>",
+        strict=True,
+    )
+)
+"""Colour (Okabe and Ito's), line and mark of a series."""
+COLUMNS = 3
+MOST_PANELS = 12
+SEED = "training.seed"
+PNG_DPI = 160
+
+
+def figures_of(rows: Sequence[Row]) -> dict[str, Figure]:
+    """Return every figure that the rows allow, by name."""
+    drawn = {
+        "losses": losses(rows),
+        "over_epochs": over_epochs(rows),
+        "along_axes": along_axes(rows),
+        "cost": cost(rows),
+        "times": times(rows),
+    }
+    return {name: figure for name, figure in drawn.items() if figure is not None}
+
+
+def save(figures: Mapping[str, Figure], folder: Path) -> None:
+    """Write each figure as SVG and as PNG."""
+    for name, figure in figures.items():
+        for kind in ("svg", "png"):
+            dated: dict[str, Any] = {"Date": None, "Creator": None} if kind == "svg" else {"Software": None}
+            with mpl.rc_context(STYLE), replacing(folder / f"{name}.{kind}") as path:
+                figure.savefig(path, format=kind, metadata=dated, dpi=PNG_DPI)
+
+
+def series_of(row: Row, without: Sequence[str] = (SEED,)) -> str:
+    """Name a row by its values along the axes, but for some."""
+    return label({name: value for name, value in row.values.items() if name not in without})
+
+
+def label(values: Mapping[str, Any]) -> str:
+    """Write values along axes."""
+    words = {"model.name": "{}", "training.samples": "{:,} slices", "training.epochs": "{} epochs"}
+    said = [
+        words.get(name, f"{name.rpartition('.')[2].replace('_', ' ')} {{}}").format(value)
+        for name, value in values.items()
+    ]
+    return ", ".join(said) or "all"
+
+
+def grouped(rows: Sequence[Row], without: Sequence[str] = (SEED,)) -> dict[str, list[Row]]:
+    """Return rows by their name, in order."""
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        found.setdefault(series_of(row, without), []).append(row)
+    return found
+
+
+def _figure(panels: int, width: float = 3.4, height: float = 2.5) -> tuple[Figure, list[Axes]]:
+    columns = min(panels, COLUMNS)
+    lines = -(-panels // columns)
+    figure = Figure(figsize=(width * columns, height * lines), layout="constrained")
+    axes = [figure.add_subplot(lines, columns, number + 1) for number in range(panels)]
+    for of in axes:
+        of.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def losses(rows: Sequence[Row]) -> Figure | None:
+    """Draw both players' losses of each training, the seeds over each other, events of health marked."""
+    longest = grouped([row for row in rows if row.log], (SEED, "training.epochs"))
+    if not longest:
+        return None
+    with mpl.rc_context(STYLE):
+        figure, axes = _figure(min(len(longest), 4 * MOST_PANELS), 3.4, 2.2)
+        for panel, (name, of) in zip(axes, longest.items(), strict=False):
+            ends = {row.run.root: row for row in sorted(of, key=lambda row: row.images)}
+            for row in ends.values():
+                epochs = [int(one["epoch"]) for one in row.log]
+                for player, colour, line in (("discriminator", BLUE, "-"), ("generator", ORANGE, "--")):
+                    panel.plot(
+                        epochs, [float(one[f"{player}_loss"]) for one in row.log], line, color=colour, linewidth=1
+                    )
+                for trouble in row.troubles:
+                    panel.axvline(int(trouble["images"]) / row.slices, color=GREY, linewidth=0.8, linestyle=":")
+            panel.set_title(name, fontsize=9)
+            panel.set(xlabel="epoch", ylabel="loss", xlim=(0, None), ylim=(0, None))
+        handles = [mpl.lines.Line2D([], [], color=BLUE), mpl.lines.Line2D([], [], color=ORANGE, linestyle="--")]
+        figure.legend(handles, ["discriminator", "generator"], loc="outside upper left", ncols=2, frameon=False)
+        return figure
+
+
+def _mean_and_ends(rows: Sequence[Row], metric: str = METRIC) -> tuple[float, float, float]:
+    """Return the mean over seeds, and the mean interval."""
+    entries = [row.metrics[metric] for row in rows]
+    value, low, high = (
+        float(np.mean([of.get(end, of["value"]) for of in entries])) for end in ("value", "low", "high")
+    )
+    return value, low, high
+
+
+def over_epochs(rows: Sequence[Row]) -> Figure | None:
+    """Draw the distance to test subjects and to the training slices over epochs; they part with overfitting."""
+    measured = [row for row in rows if METRIC in row.metrics]
+    panels = grouped(measured, (SEED, "training.epochs"))
+    panels = {name: of for name, of in panels.items() if len({row.epochs for row in of}) > 1}
+    if not panels:
+        return None
+    with mpl.rc_context(STYLE):
+        figure, axes = _figure(min(len(panels), 4 * MOST_PANELS), 3.4, 2.2)
+        for panel, (name, of) in zip(axes, panels.items(), strict=False):
+            epochs = sorted({row.epochs for row in of})
+            for metric, (colour, line, mark), said in (
+                (METRIC, LOOKS[0], "to test subjects"),
+                ("frechet_distance_to_training", LOOKS[1], "to training slices"),
+            ):
+                values = [
+                    np.mean(
+                        [row.metrics[metric]["value"] for row in of if row.epochs == epoch and metric in row.metrics]
+                    )
+                    for epoch in epochs
+                ]
+                panel.plot(epochs, values, color=colour, linestyle=line, marker=mark, markersize=4, label=said)
+            panel.set_title(name, fontsize=9)
+            panel.set(xlabel="epoch", ylabel="distance", ylim=(0, None))
+        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=2, frameon=False)
+        return figure
+
+
+def along_axes(rows: Sequence[Row]) -> Figure | None:
+    """Draw the distance along each of the grid's lists, a line for each choice of the others, with intervals."""
+    measured = [row for row in rows if METRIC in row.metrics]
+    axes_of = [
+        name
+        for name in dict.fromkeys(name for row in measured for name in row.values)
+        if name != SEED and len({str(row.values[name]) for row in measured}) > 1
+    ]
+    if not axes_of:
+        return None
+    with mpl.rc_context(STYLE):
+        figure, axes = _figure(len(axes_of), 4.2, 3.2)
+        for panel, axis in zip(axes, axes_of, strict=True):
+            values = list(dict.fromkeys(row.values[axis] for row in measured))
+            if all(isinstance(value, int | float) for value in values):
+                values.sort()
+            lines = grouped(measured, (SEED, axis))
+            for (name, of), (colour, line, mark) in zip(lines.items(), itertools.cycle(LOOKS), strict=False):
+                found = [[row for row in of if row.values[axis] == value] for value in values]
+                places = [place for place, one in enumerate(found) if one]
+                middle, low, high = np.array([_mean_and_ends(found[place]) for place in places]).T
+                shift = 0.02 * (list(lines).index(name) - len(lines) / 2)
+                panel.errorbar(
+                    np.array(places) + shift, middle, [middle - low, high - middle], color=colour, linestyle=line,
+                    marker=mark, markersize=4, linewidth=1, elinewidth=0.7, label=name,
+                )  # fmt: skip
+            panel.set_xticks(range(len(values)), [str(value) for value in values])
+            panel.set(xlabel=axis.rpartition(".")[2] if axis != "model.name" else "model", ylabel=DISTANCE_NAME)
+            panel.set_ylim(bottom=0)
+            panel.legend(frameon=False, fontsize=6, ncols=2)
+        return figure
+
+
+def cost(rows: Sequence[Row]) -> Figure | None:
+    """Draw the distance against training time; nothing below the line is both nearer and faster."""
+    measured = grouped([row for row in rows if METRIC in row.metrics])
+    if not measured:
+        return None
+    points = {
+        name: (float(np.mean([row.seconds for row in of])) / 60, *_mean_and_ends(of), of[0].model)
+        for name, of in measured.items()
+    }
+    looks = dict(zip(dict.fromkeys(of[4] for of in points.values()), itertools.cycle(LOOKS), strict=False))
+    with mpl.rc_context(STYLE):
+        figure, (axes,) = _figure(1, 6.4, 4.0)
+        for minutes, middle, low, high, model in points.values():
+            colour, _, mark = looks[model]
+            axes.errorbar(minutes, middle, [[middle - low], [high - middle]], color=colour, marker=mark, markersize=6)
+        front = pareto([(of[0], of[1]) for of in points.values()])
+        axes.step(*zip(*front, strict=True), where="post", color=GREY, linewidth=1, zorder=0)
+        handles = [mpl.lines.Line2D([], [], color=c, marker=m, linestyle="") for c, _, m in looks.values()]
+        axes.set(xlabel="minutes of training", ylabel=DISTANCE_NAME, xscale="log", ylim=(0, None))
+        figure.legend(handles, looks, loc="outside upper left", ncols=4, frameon=False)
+        return figure
+
+
+def pareto(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Return the points than which none is better in one coordinate and no worse in the other, by the first."""
+    found: list[tuple[float, float]] = []
+    for point in sorted(set(points)):
+        if not found or point[1] < found[-1][1]:
+            found.append(point)
+    return found
+
+
+def times(rows: Sequence[Row]) -> Figure | None:
+    """Draw how long each training took, one after another, in the order of the grid."""
+    trained = {row.run.root: row for row in sorted(rows, key=lambda row: row.images) if row.log}
+    runs = list(dict.fromkeys(row.run.root for row in rows if row.log))
+    if not runs:
+        return None
+    with mpl.rc_context(STYLE):
+        figure, (axes,) = _figure(1, 8.0, 0.6 + 0.22 * len(runs))
+        start = 0.0
+        for place, root in enumerate(runs):
+            row = trained[root]
+            minutes = row.seconds / 60
+            axes.barh(place, minutes, left=start, color=BLUE, height=0.7)
+            axes.text(start + minutes, place, f" {minutes:.1f}", va="center", fontsize=7)
+            start += minutes
+        names = [series_of(trained[root], ("training.epochs",)) for root in runs]
+        axes.set_yticks(range(len(runs)), names, fontsize=7)
+        axes.invert_yaxis()
+        axes.set(xlabel="minutes of training, one after another", xlim=(0, 1.08 * start))
+        return figure

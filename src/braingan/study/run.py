@@ -1,0 +1,196 @@
+"""A study: its plan, what it costs, and its trainings, wherever there is room for them.
+
+The same command again goes on: what is finished is not run again, what was added to the grid is.
+"""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import BrokenExecutor, as_completed
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int
+
+from braingan.data.store import Store
+from braingan.errors import InputError
+from braingan.executor import default_place, open_executor
+from braingan.folders import StudyFolder, is_empty, read_json, write_bytes, write_json
+from braingan.recipe import Recipe
+from braingan.study.grid import StudyFile, Training, cells, trainings
+from braingan.study.table import write_table
+from braingan.study.work import Job, Outcome, missed, work
+from braingan.training.trial import Trial, try_steps
+
+FORMAT = 1
+TRIES = 3
+"""How often a training is begun whose process dies, each time from its last checkpoint."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A study on a store, in a folder."""
+
+    title: str
+    folder: StudyFolder
+    store: Store
+    trainings: list[Training]
+
+    def jobs(self, threads: int) -> list[Job]:
+        """Return the trainings as jobs, the longest first; so many CPU threads each where the recipe leaves it open."""
+        return [
+            Job(
+                self.folder.run(training.id).root.resolve(),
+                _with_threads(training.recipe, threads).model_dump(mode="json"),
+                self.store.folder.root.resolve(),
+                tuple(sorted({cell.epochs for cell in training.cells})),
+                self.count,
+                tuple(training.notes),
+            )
+            for training in sorted(self.trainings, key=lambda t: -t.recipe.training.epochs * self.slices(t))
+        ]
+
+    @property
+    def count(self) -> int:
+        """Slices that all are measured on: what the smallest training set and the test subjects allow."""
+        of_recipes = [training.recipe for training in self.trainings]
+        held_out = [len(self.store.select("test", recipe.data.frames)) for recipe in of_recipes]
+        wanted = [recipe.evaluation.count for recipe in of_recipes]
+        return min(*wanted, *held_out, *map(self.slices, self.trainings))
+
+    def slices(self, training: Training) -> int:
+        """Return how many slices a training sees in an epoch."""
+        return len(self._seen(training))
+
+    def subjects(self, training: Training) -> int:
+        """Return of how many subjects these are."""
+        return len(np.unique(self.store.columns["subject"][self._seen(training)]))
+
+    def _seen(self, training: Training) -> Int[np.ndarray, " n"]:
+        settings = training.recipe.training
+        return self.store.select("train", training.recipe.data.frames, settings.samples, settings.seed)
+
+
+def plan(file: StudyFile, store: Store, folder: StudyFolder, cap: bool = False) -> Plan:
+    """Return what a study takes on a store; nothing is written.
+
+    Raises:
+        InputError: a setting or a number of slices is refused, or the folder is no study's or of another store.
+    """
+    if folder.plan.exists():
+        there = read_json(folder.plan)
+        if there.get("format") != FORMAT:
+            raise InputError(f"{folder.plan} has format {there.get('format')}, this braingan reads {FORMAT}.")
+        if there["store"] != store.fingerprint:
+            raise InputError(f"{folder.root} is a study of another store: choose another --out.")
+    elif folder.root.exists() and not is_empty(folder.root):
+        raise InputError(f"{folder.root} is not empty and no study: choose another --out.")
+    found: list[Training] = []
+    for training in trainings(cells(file, store, cap), store):
+        late = [cell for cell in training.cells if missed(folder.run(training.id), cell.epochs)]
+        rest = [cell for cell in training.cells if cell not in late]
+        found += [replace(training, cells=rest)] if rest else []
+        found += [Training(f"{training.id}-to-{cell.epochs}", cell.recipe, [cell]) for cell in late]
+    return Plan(file.title, folder, store, found)
+
+
+def cost(of: Plan) -> Iterator[tuple[Training, Trial]]:
+    """Take ten steps of each training and reckon what it will take; nothing is written.
+
+    Raises:
+        InputError: as `train`.
+    """
+    for training in of.trainings:
+        recipe = training.recipe
+        yield training, try_steps(of.store, recipe.data.frames, recipe.model, recipe.training)
+
+
+def run(of: Plan, on: str, say: Callable[[list[Outcome], int], None]) -> list[Outcome]:
+    """Train and measure all that is left of a plan, and write its table.
+
+    Args:
+        of: the plan.
+        on: where, such as `local:2`.
+        say: told what came so far, whenever a training ends, and how many there are.
+
+    Returns:
+        what came of each training.
+    """
+    write_plan(of, [])
+    found: list[Outcome] = []
+    for outcome in outcomes(of.jobs(threads(on)), on):
+        found.append(outcome)
+        write_plan(of, found)
+        write_table(of.folder)
+        say(found, len(of.trainings))
+    return found
+
+
+def threads(on: str) -> int:
+    """Return how many CPU threads each of several trainings on this machine takes; 0 for all."""
+    if not on.startswith("local:") or on == "local:1":
+        return 0
+    cores, count = (int(place.partition(":")[2]) for place in (default_place(), on))
+    return max(cores // count, 1)
+
+
+def _with_threads(recipe: Recipe, threads: int) -> Recipe:
+    settings = recipe.training
+    return recipe.model_copy(update={"training": settings.model_copy(update={"threads": settings.threads or threads})})
+
+
+def outcomes(jobs: list[Job], on: str, do: Callable[[Job], Outcome] = work) -> Iterator[Outcome]:
+    """Yield what comes of jobs as they end; one whose process dies is begun again."""
+    left = {job.id: job for job in jobs}
+    for _ in range(TRIES):
+        executor = open_executor(on, apart=True)
+        try:
+            futures = {executor.submit(do, job): job for job in left.values()}
+            for future in as_completed(futures):
+                job = futures[future]
+                try:
+                    outcome = future.result()
+                except BrokenExecutor:
+                    continue
+                except Exception as error:  # a cluster's own, of many kinds
+                    outcome = Outcome(job.id, "failed", f"{type(error).__name__}: {error}")
+                del left[job.id]
+                yield outcome
+        finally:
+            executor.shutdown(cancel_futures=True)
+        if not left:
+            return
+    for name in left:
+        yield Outcome(name, "failed", f"its process died {TRIES} times, perhaps for want of memory")
+
+
+def begin(file: Path, of: Plan) -> None:
+    """Make the study's folder, with a copy of its file."""
+    write_bytes(of.folder.file, file.read_bytes())
+    write_plan(of, [])
+
+
+def write_plan(of: Plan, found: list[Outcome]) -> None:
+    """Write which cell is of which run, and what came of the runs."""
+    came = {outcome.id: outcome.reason for outcome in found}
+    both = sorted(((c, t) for t in of.trainings for c in t.cells), key=lambda pair: pair[0].number)
+    write_json(
+        of.folder.plan,
+        {
+            "format": FORMAT,
+            "title": of.title,
+            "store": of.store.fingerprint,
+            "store_folder": str(of.store.folder.root.resolve()),
+            "cells": [
+                {
+                    "values": cell.values,
+                    "run": training.id,
+                    "epochs": cell.epochs,
+                    "slices": of.slices(training),
+                    "subjects": of.subjects(training),
+                    "note": cell.note,
+                    "failed": came.get(training.id, ""),
+                }
+                for cell, training in both
+            ],
+        },
+    )

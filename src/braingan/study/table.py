@@ -1,0 +1,165 @@
+"""A study's table: a row per cell, from its plan and its runs' folders, whatever is finished."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from braingan.errors import InputError
+from braingan.folders import RunFolder, SnapshotFolder, StudyFolder, read_csv, read_json, write_bytes, write_csv
+from braingan.study.work import snapshot_of
+from braingan.training.run import read_config, read_log
+
+SHOWN = ("frechet_distance", "kernel_distance", "precision_other_subject", "recall_other_subject", "detector_accuracy",
+         "copies")  # fmt: skip
+"""What the LaTeX table has; the CSV has all."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A cell, and what came of it."""
+
+    values: dict[str, Any]
+    run: RunFolder
+    epochs: int
+    slices: int
+    subjects: int
+    note: str
+    failed: str
+    log: list[dict[str, str]]
+    """Up to the cell's end."""
+    snapshot: SnapshotFolder | None = None
+    """None until it is reached."""
+    found: Mapping[str, Any] | None = None
+    """`metrics.json`, None until it is measured."""
+
+    @property
+    def state(self) -> str:
+        """In a word."""
+        if self.found is not None:
+            return "done"
+        return "failed" if self.failed else "trained" if self.snapshot else "training" if self.log else "waiting"
+
+    @property
+    def images(self) -> int:
+        """Training images seen so far."""
+        return int(self.log[-1]["images"]) if self.log else 0
+
+    @property
+    def seconds(self) -> float:
+        """Of training so far, by the clock."""
+        return float(self.log[-1]["seconds"]) if self.log else 0.0
+
+    @property
+    def metrics(self) -> Mapping[str, Any]:
+        """The metrics, none before they are measured."""
+        return {} if self.found is None else self.found["metrics"]
+
+    @property
+    def device(self) -> str:
+        """What it was trained on."""
+        events = [row["event"] for row in read_csv(self.run.events) if " on " in row["event"]]
+        return events[-1].partition(" on ")[2] if events else ""
+
+    @property
+    def model(self) -> str:
+        """The model's name."""
+        return str(self.values.get("model.name") or self.recipe.get("model", {}).get("name", ""))
+
+    @property
+    def troubles(self) -> list[dict[str, str]]:
+        """When, in training images, and how the training's health was poor, up to the row's end."""
+        usual = ("started", "continued", "finished", "stopped")
+        events = [of for of in read_csv(self.run.events) if int(of["images"]) <= self.images]
+        return [of for of in events if not of["event"].startswith(usual)]
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """The run's resolved recipe; empty before it has begun."""
+        return read_config(self.run)["recipe"] if self.run.config.exists() else {}
+
+
+def read_plan(folder: StudyFolder) -> dict[str, Any]:
+    """Read what a study is.
+
+    Raises:
+        InputError: the folder is no study.
+    """
+    if not folder.plan.exists():
+        raise InputError(f"{folder.root} is no study: it has no {folder.plan.name}. Make one by `braingan study`.")
+    return read_json(folder.plan)
+
+
+def read_rows(folder: StudyFolder) -> list[Row]:
+    """Return a study's rows, in the order of its grid.
+
+    Raises:
+        InputError: the folder is no study.
+    """
+    return [_row(folder, cell) for cell in read_plan(folder)["cells"]]
+
+
+def _row(folder: StudyFolder, cell: Mapping[str, Any]) -> Row:
+    run, epochs = folder.run(cell["run"]), cell["epochs"]
+    log = read_log(run)
+    ended = any(int(row["epoch"]) >= epochs for row in log)
+    snapshot = snapshot_of(run, epochs) if ended else None
+    if snapshot is not None and not snapshot.weights("generator").exists():
+        snapshot = None
+    end = snapshot.images_seen if snapshot else None
+    known = {key: cell[key] for key in ("values", "slices", "subjects", "note", "failed")}
+    measured = snapshot is not None and snapshot.metrics.exists()
+    return Row(
+        **known,
+        run=run,
+        epochs=epochs,
+        log=[row for row in log if end is None or int(row["images"]) <= end],
+        snapshot=snapshot,
+        found=read_json(snapshot.metrics) if snapshot is not None and measured else None,
+    )
+
+
+def write_table(folder: StudyFolder) -> None:
+    """Write `table.csv`, with every metric, its interval and floor, and `table.tex`."""
+    rows = read_rows(folder)
+    axes = list(dict.fromkeys(name for row in rows for name in row.values))
+    metrics = list(dict.fromkeys(name for row in rows for name in row.metrics))
+    parts = ("value", "low", "high", "floor")
+    header = [*axes, "state", "slices", "subjects", "images", "seconds", "run", "note", "failed"]
+    write_csv(
+        folder.table,
+        [*header, *(metric if part == "value" else f"{metric} {part}" for metric in metrics for part in parts)],
+        [
+            [
+                *(row.values.get(axis, "") for axis in axes), row.state, row.slices, row.subjects, row.images,
+                f"{row.seconds:.1f}", row.run.root.name, row.note, row.failed,
+                *(row.metrics.get(metric, {}).get(part, "") for metric in metrics for part in parts),
+            ]
+            for row in rows
+        ],
+    )  # fmt: skip
+    write_bytes(folder.latex, _latex(rows, axes).encode())
+
+
+def _latex(rows: list[Row], axes: list[str]) -> str:
+    """Return the table for a paper: booktabs, half the interval's width behind ±."""
+    shown = [name for name in SHOWN if any(name in row.metrics for row in rows)]
+    header = [*(axis.rpartition(".")[2] if axis != "model.name" else "model" for axis in axes), "subjects", "minutes"]
+    lines = [" & ".join(_escaped(text) for text in [*header, *(name.replace("_", " ") for name in shown)]) + r" \\"]
+    for row in rows:
+        numbers = [_number(row.metrics.get(name, {})) for name in shown]
+        cells = [*(str(row.values.get(axis, "")) for axis in axes), str(row.subjects), f"{row.seconds / 60:.1f}"]
+        lines.append(" & ".join([*map(_escaped, cells), *numbers]) + r" \\")
+    head = rf"\begin{{tabular}}{{{'l' * len(axes)}{'r' * (2 + len(shown))}}}" + "\n\\toprule\n"
+    return head + lines[0] + "\n\\midrule\n" + "\n".join(lines[1:]) + "\n\\bottomrule\n\\end{tabular}\n"
+
+
+def _number(entry: Mapping[str, float]) -> str:
+    if not entry:
+        return "--"
+    if "low" not in entry:
+        return f"${entry['value']:.3g}$"
+    return rf"${entry['value']:.3g} \pm {(entry['high'] - entry['low']) / 2:.2g}$"
+
+
+def _escaped(text: str) -> str:
+    return "".join(f"\\{letter}" if letter in "&%$#_{}" else letter for letter in text)

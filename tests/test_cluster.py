@@ -1,0 +1,131 @@
+"""Executors of several machines, on one: what each gives is what the local one gives."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import ExitStack, contextmanager
+
+import pytest
+
+import studies
+from braingan.errors import InputError
+from braingan.executor import open_executor
+from braingan.folders import StudyFolder, read_csv
+from braingan.study.grid import StudyFile
+from braingan.study.run import begin, plan, run
+from braingan.study.table import read_rows, write_table
+
+THREE = studies.FILE.replace("[0, 1]", "[0, 1, 2]")
+
+
+@contextmanager
+def ended(process):
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def dask(*arguments):
+    call = [sys.executable, "-m", "distributed.cli." + arguments[0], *arguments[1:]]
+    return subprocess.Popen(call, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def worker(address):
+    return dask("dask_worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard", "--local-directory", "/tmp")
+
+
+@pytest.fixture
+def scheduler():
+    """A Dask scheduler on loopback: its address."""
+    pytest.importorskip("distributed")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with ended(dask("dask_scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard")):
+        for _ in range(200):
+            with socket.socket() as there:
+                if there.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.1)
+        yield f"tcp://127.0.0.1:{port}"
+
+
+def wait_for(what, seconds=120):
+    for _ in range(10 * seconds):
+        if what():
+            return
+        time.sleep(0.1)
+    raise AssertionError("it never came")
+
+
+def local(folder, text):
+    file, store, study = studies.small_study(folder, text)
+    studies.do(file, store, study)
+    return file, store, study
+
+
+def told(study):
+    write_table(study)
+    return [{key: value for key, value in row.items() if key not in ("seconds",)} for row in read_csv(study.table)]
+
+
+def test_a_study_on_dask_loses_a_worker_gets_another_and_equals_the_local_one(scheduler, tmp_path):
+    file, store, here = local(tmp_path, THREE)
+    there = StudyFolder(tmp_path / "there")
+    planned = plan(StudyFile.read(file), store, there)
+    begin(file, planned)
+    with ExitStack() as stack:
+        first, _ = (stack.enter_context(ended(worker(scheduler))) for _ in range(2))
+        found = []
+
+        def say(outcomes, of):
+            if not found:
+                first.send_signal(signal.SIGKILL)
+                stack.enter_context(ended(worker(scheduler)))
+            found[:] = outcomes
+
+        run(planned, f"dask:{scheduler}", say)
+    assert [outcome.state for outcome in found] == ["done"] * 3
+    assert told(there) == told(here)
+    for row in read_rows(there):
+        assert [of["event"].split()[0] for of in read_csv(row.run.events)].count("finished") == 1
+
+
+def test_dask_s_executor_runs_jobs_in_its_workers(scheduler):
+    with ended(worker(scheduler)) as process, open_executor(f"dask:{scheduler}") as executor:
+        assert executor.submit(os.getpid).result(60) == process.pid
+
+
+def test_a_scheduler_that_does_not_answer_and_resources_without_amount_are_said(monkeypatch):
+    pytest.importorskip("distributed")
+    monkeypatch.setattr("braingan.cluster.CONNECT_SECONDS", 1)
+    with pytest.raises(InputError, match=r"resources follow the address, such as GPU=1"):
+        open_executor("dask:tcp://127.0.0.1:9,GPU=many")
+    with pytest.raises(InputError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9"):
+        open_executor("dask:tcp://127.0.0.1:9")
+
+
+def test_submitit_runs_jobs_as_processes_of_their_own(tmp_path):
+    pytest.importorskip("submitit")
+    with open_executor(f"slurm:cluster=local,folder={tmp_path},time=5") as executor:
+        first, second = (executor.submit(os.getpid).result(120) for _ in range(2))
+    assert len({first, second, os.getpid()}) == 3
+
+
+def test_slurm_that_is_not_there_and_unknown_parameters_are_said(tmp_path):
+    pytest.importorskip("submitit")
+    with pytest.raises(InputError, match=r"--on slurm:partition=gpu"):
+        open_executor("slurm:partition=gpu")
+    with pytest.raises(InputError, match="colour"):
+        open_executor(f"slurm:cluster=local,folder={tmp_path},colour=red")
+
+
+@pytest.mark.parametrize("place", ["", "local", "local:0", "local:x", "dask:", "slurm:", "cloud:1"])
+def test_places_that_are_none_are_refused(place):
+    with pytest.raises(InputError, match="is no known place"):
+        open_executor(place)
