@@ -257,6 +257,11 @@ class StudyFolder:
         return self.root / "table.tex"
 
     @property
+    def readings(self) -> Path:
+        """The series of the blind reading test, and the answers."""
+        return self.root / "readings"
+
+    @property
     def figures(self) -> Path:
         """The report's figures, as SVG and PNG."""
         return self.root / "figures"

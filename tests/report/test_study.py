@@ -2,13 +2,18 @@
 
 import re
 import shutil
+from pathlib import Path
 
 import pytest
 
 import studies
+from braingan.data.store import Store
 from braingan.folders import StudyFolder, read_json, write_json
 from braingan.report.study import write_study_report
 from braingan.report.study_figures import label, pareto
+from braingan.sampling.generator import TrainedGenerator
+from braingan.study.reading import Answer, Readings
+from braingan.study.table import read_rows
 from pages import read
 
 
@@ -51,6 +56,22 @@ def test_an_unfinished_study_shows_what_is_there(study, tmp_path):
     assert "failed: no room <on> the disk" in page.text
     shutil.rmtree(half.root / "runs")
     assert "Nothing is measured yet" in read(write_study_report(half)).text
+
+
+def test_readings_appear_with_what_they_amount_to(study, tmp_path):
+    shutil.copytree(study.root, tmp_path / "read")
+    read_study = StudyFolder(tmp_path / "read")
+    runs = {row.run.root.name: TrainedGenerator.open(row.run) for row in read_rows(read_study)}
+    store = Store.open(Path(read_json(read_study.plan)["store_folder"]))
+    readings = Readings(read_study.readings)
+    series = readings.make("First reading", runs, store, 8, 0)
+    assert "Blind reading test" not in read(write_study_report(read_study)).text
+    for number in range(8):
+        readings.answer(series, Answer("Ann", number, True, 3, 1.0))
+    page = read(write_study_report(read_study))
+    assert "First reading" in page.text
+    assert "50%" in page.text
+    assert "taken for real by 1 of 1" in page.text
 
 
 def test_other_models_than_the_source_study_s_have_no_table_beside_it(study):

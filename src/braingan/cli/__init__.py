@@ -23,6 +23,7 @@ from braingan.cli import (
     prepare,
     report,
     sample,
+    serve,
     study,
     train,
     utility,
@@ -65,7 +66,7 @@ def _in_one_sentence(command: Callable[..., None]) -> Callable[..., None]:
 
 
 VERBS = (
-    demo, fetch, phantom, prepare, inspect, export_images, train, sample, evaluate, utility, study, report,
+    demo, fetch, phantom, prepare, inspect, export_images, train, sample, evaluate, utility, study, report, serve,
     export, import_keras,
 )  # fmt: skip
 for verb in VERBS:

@@ -23,6 +23,7 @@ from braingan.report.wording import GROUPS, Words, interval_of, number, value_of
 from braingan.sampling.generator import TrainedGenerator
 from braingan.study.claims import GENERATORS, check, source_study
 from braingan.study.losses import loss_facts
+from braingan.study.reading import Readings, scores
 from braingan.study.table import Row, read_plan, read_rows, write_table
 from braingan.training.run import mosaic
 
@@ -85,6 +86,7 @@ def write_study_report(folder: StudyFolder, data: Path | None = None) -> Path:
         opening=_opening(shown),
         runs=[_looked_at(row, store) for row in shown],
         extra=_extra(first),
+        readings=_readings(folder),
         file=folder.file.read_text(encoding="utf-8"),
         device=sorted({row.device for row in rows if row.device}),
     )  # fmt: skip
@@ -242,6 +244,18 @@ def _looked_at(row: Row, store: Store) -> dict[str, Any]:
         "confusion": detection.get("confusion"),
         "own": found.get("confusion"),
     }
+
+
+def _readings(folder: StudyFolder) -> list[dict[str, Any]]:
+    """Return what readers made of each series of the blind reading test that anyone has answered."""
+    readings = Readings(folder.readings)
+    found = []
+    for series in readings.series():
+        of = scores(series.truth, readings.answers(series))
+        if of["answers"]:
+            fooled = [one | {"png": png_uri(series.slice(one["number"]))} for one in of["fooled"]]
+            found.append({"title": series.description["title"], **of, "fooled": fooled})
+    return found
 
 
 def _extra(rows: Sequence[Row]) -> list[dict[str, str]]:

@@ -1,0 +1,227 @@
+"""The blind reading test: real and generated slices, mixed, one at a time; the source study's visual analysis measured.
+
+A *series* is fixed when it is made: its slices lie in one array, in an order drawn by its seed, and who is who stands
+beside them in a file that no page shows. Readers go by a name that they type; every answer is kept as it is given, so
+that a reader goes on where they stopped.
+"""
+
+import re
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from math import sqrt
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import UInt8
+
+from braingan.data.store import Store
+from braingan.errors import InputError
+from braingan.folders import read_json, replacing, write_json
+from braingan.randomness import draws
+from braingan.sampling.generator import TrainedGenerator
+
+REAL = "real"
+MOST = 500
+FRESH_SEED = 1_000_000
+"""Generated slices are of seeds from here on, which no report shows."""
+Z = 1.959964
+NAME = re.compile(r"[\w .'-]{1,60}")
+TABLE = """create table if not exists answers (
+    series text, reader text, number integer, real integer, confidence integer, seconds real,
+    primary key (series, reader, number))"""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a reader said of a slice."""
+
+    reader: str
+    number: int
+    real: bool
+    confidence: int
+    """1, a guess, to 5, certain."""
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Series:
+    """A fixed series of slices."""
+
+    root: Path
+
+    @property
+    def id(self) -> str:
+        """Its folder's name."""
+        return self.root.name
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """Title, seed, and the truth of each slice: `real`, or the run that made it."""
+        return read_json(self.root / "series.json")
+
+    @property
+    def truth(self) -> list[str]:
+        """Of each slice `real`, or the run that made it."""
+        return list(self.description["truth"])
+
+    def slice(self, number: int) -> UInt8[np.ndarray, "side side"]:
+        """One of its slices."""
+        return np.array(np.load(self.root / "slices.npy", mmap_mode="r")[number])
+
+
+@dataclass(frozen=True)
+class Readings:
+    """All series of a study, and the answers to them."""
+
+    root: Path
+
+    def series(self) -> list[Series]:
+        """Return all whole series, by name."""
+        return [Series(path.parent) for path in sorted(self.root.glob("*/series.json"))]
+
+    def open(self, name: str) -> Series:
+        """Return a series by name.
+
+        Raises:
+            InputError: there is none of that name.
+        """
+        for series in self.series():
+            if series.id == name:
+                return series
+        raise InputError(f"There is no series {name}.")
+
+    def make(
+        self, title: str, generators: Mapping[str, TrainedGenerator], store: Store, count: int, seed: int
+    ) -> Series:
+        """Make a series, half of it real slices of test subjects, the other half in equal parts by each run.
+
+        Raises:
+            InputError: too many slices or too few, no run, or a name that can't be one.
+        """
+        if not NAME.fullmatch(title):
+            raise InputError("A series needs a title of at most 60 letters, digits, spaces, points, hyphens.")
+        held_out = store.select("test")
+        made = count // 2 // max(len(generators), 1)
+        if not generators or made < 1 or count > MOST:
+            raise InputError(f"A series has 2 to {MOST} slices, at least 2 for each run that is chosen; choose a run.")
+        if made * len(generators) > len(held_out):
+            raise InputError(f"The store has {len(held_out)} test slices: ask for at most {2 * len(held_out)}.")
+        real = np.sort(draws(seed, "reading: real").permutation(held_out)[: made * len(generators)])
+        slices = [store.images(real), *(of.sample(made, FRESH_SEED + seed) for of in generators.values())]
+        truth = [REAL] * len(real) + [name for name in generators for _ in range(made)]
+        order = draws(seed, "reading: order").permutation(len(truth))
+        name = re.sub(r"\W+", "-", title.lower()).strip("-") or "series"
+        root = next(path for n in range(MOST) if not (path := self.root / (f"{name}-{n}" if n else name)).exists())
+        with replacing(root / "slices.npy") as path, path.open("wb") as file:
+            np.save(file, np.concatenate(slices)[order])
+        write_json(root / "series.json", {"title": title, "seed": seed, "truth": [truth[n] for n in order]})
+        return Series(root)
+
+    @contextmanager
+    def _database(self) -> Iterator[sqlite3.Connection]:
+        self.root.mkdir(parents=True, exist_ok=True)
+        with closing(sqlite3.connect(self.root / "answers.db", timeout=10)) as database, database:
+            database.execute(TABLE)
+            yield database
+
+    def answers(self, series: Series, reader: str | None = None) -> list[Answer]:
+        """Return the answers to a series, of one reader or of all, in the order of the slices."""
+        query = "select reader, number, real, confidence, seconds from answers where series = ?"
+        given: tuple[str, ...] = (series.id,) if reader is None else (series.id, reader)
+        with self._database() as database:
+            rows = database.execute(f"{query}{' and reader = ?' if reader else ''} order by reader, number", given)
+            return [Answer(row[0], row[1], bool(row[2]), row[3], row[4]) for row in rows]
+
+    def answer(self, series: Series, answer: Answer) -> None:
+        """Keep an answer; the first one to a slice counts.
+
+        Raises:
+            InputError: no such slice, or a name that can't be one.
+        """
+        if not NAME.fullmatch(answer.reader):
+            raise InputError("A reader's name has at most 60 letters, digits, spaces, points, hyphens.")
+        if not 0 <= answer.number < len(series.truth) or not 1 <= answer.confidence <= 5:
+            raise InputError("There is no such slice, or no such confidence.")
+        with self._database() as database:
+            database.execute(
+                "insert or ignore into answers values (?, ?, ?, ?, ?, ?)",
+                (series.id, answer.reader, answer.number, answer.real, answer.confidence, answer.seconds),
+            )
+
+    def next_of(self, series: Series, reader: str) -> int | None:
+        """Return the first slice that a reader has not answered; None where all are."""
+        done = {answer.number for answer in self.answers(series, reader)}
+        return next((number for number in range(len(series.truth)) if number not in done), None)
+
+
+def wilson(right: int, of: int) -> tuple[float, float]:
+    """Return the 95 % interval of a share (Wilson, Probable Inference, 1927)."""
+    if of == 0:
+        return 0.0, 1.0
+    share, scale = right / of, 1 + Z**2 / of
+    middle, width = (share + Z**2 / (2 * of)) / scale, Z * sqrt(share * (1 - share) / of + Z**2 / (4 * of**2)) / scale
+    return middle - width, middle + width
+
+
+def scores(truth: Sequence[str], answers: Sequence[Answer]) -> dict[str, Any]:
+    """Return what answers to a series amount to.
+
+    Returns:
+        `accuracy` with `low` and `high` (Wilson's, of answers as if independent), the `confusion` matrix, by reader and
+        by run the share that was right or taken for real, and the generated slices that `fooled` most.
+    """
+    right = sum(answer.real == (truth[answer.number] == REAL) for answer in answers)
+    low, high = wilson(right, len(answers))
+    table = {name: {"real": 0, "generated": 0} for name in (REAL, "generated")}
+    for answer in answers:
+        row = REAL if truth[answer.number] == REAL else "generated"
+        table[row]["real" if answer.real else "generated"] += 1
+    return {
+        "answers": len(answers), "accuracy": right / len(answers) if answers else None, "low": low, "high": high,
+        "confusion": table, "readers": _by_reader(truth, answers), "runs": _by_run(truth, answers),
+        "fooled": _fooled(truth, answers),
+    }  # fmt: skip
+
+
+def _by_reader(truth: Sequence[str], answers: Sequence[Answer]) -> dict[str, dict[str, Any]]:
+    found = {}
+    for reader in sorted({answer.reader for answer in answers}):
+        own = [answer for answer in answers if answer.reader == reader]
+        right = [answer.real == (truth[answer.number] == REAL) for answer in own]
+        low, high = wilson(sum(right), len(own))
+        found[reader] = {
+            "answers": len(own), "accuracy": sum(right) / len(own), "low": low, "high": high,
+            "confidence_right": _mean([a.confidence for a, r in zip(own, right, strict=True) if r]),
+            "confidence_wrong": _mean([a.confidence for a, r in zip(own, right, strict=True) if not r]),
+            "seconds": _mean([answer.seconds for answer in own]),
+        }  # fmt: skip
+    return found
+
+
+def _by_run(truth: Sequence[str], answers: Sequence[Answer]) -> dict[str, dict[str, Any]]:
+    """Return how often each run's slices, and real ones, were taken for real."""
+    found = {}
+    for name in dict.fromkeys([REAL, *truth]):
+        own = [answer.real for answer in answers if truth[answer.number] == name]
+        low, high = wilson(sum(own), len(own))
+        found[name] = {"answers": len(own), "taken_for_real": _mean(own), "low": low, "high": high}
+    return found
+
+
+def _fooled(truth: Sequence[str], answers: Sequence[Answer], most: int = 8) -> list[dict[str, Any]]:
+    """Return the generated slices that most answers took for real, the most confident first."""
+    found: list[dict[str, Any]] = []
+    for number, name in enumerate(truth):
+        own = [answer for answer in answers if answer.number == number]
+        taken = [answer for answer in own if answer.real]
+        if name != REAL and taken:
+            found.append({"number": number, "run": name, "taken": len(taken), "of": len(own),
+                          "confidence": _mean([answer.confidence for answer in taken])})  # fmt: skip
+    return sorted(found, key=lambda of: (-of["taken"] / of["of"], -of["confidence"], of["number"]))[:most]
+
+
+def _mean(values: Sequence[float | int]) -> float:
+    return float(np.mean(values)) if len(values) else float("nan")

@@ -1,0 +1,34 @@
+"""The page as an application: who may ask, what is where, and how a mistake is said."""
+
+from pathlib import Path
+
+from fastapi import FastAPI, Request
+from fastapi.responses import HTMLResponse
+from fastapi.staticfiles import StaticFiles
+
+from braingan.errors import InputError
+from braingan.web.guard import Guard
+from braingan.web.overview import OverviewPages
+from braingan.web.readings import ReadingPages
+from braingan.web.run import RunPages
+from braingan.web.site import Site
+
+STATIC = Path(__file__).with_name("static")
+
+
+def create_app(root: Path, host: str = "127.0.0.1", port: int = 8765, token: str | None = None) -> FastAPI:
+    """Return the page over a folder; `host` and `port` are those that it will be bound to."""
+    app, site = FastAPI(title="braingan", docs_url=None, redoc_url=None, openapi_url=None), Site(root)
+    app.middleware("http")(Guard(host, port, token))
+    app.mount("/static", StaticFiles(directory=STATIC))
+    for pages in (OverviewPages(site), RunPages(site), ReadingPages(site)):
+        app.include_router(pages.router)
+
+    @app.exception_handler(InputError)
+    async def said(request: Request, error: InputError) -> HTMLResponse:
+        """Say a mistake in its sentence: in place, where a part of a page was asked for."""
+        if request.headers.get("hx-request"):
+            return site.page("said.html", sentence=str(error))
+        return site.page("error.html", 404, sentence=str(error))
+
+    return app

@@ -1,0 +1,64 @@
+"""All runs, sorted and filtered, and some of them side by side."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from fastapi.responses import HTMLResponse
+
+from braingan.web.catalogue import Catalogue, Entry
+from braingan.web.run import losses_of
+from braingan.web.site import Site, metrics_of, name_of
+
+SHOWN = ("frechet_distance", "precision_other_subject", "recall_other_subject", "detector_accuracy", "copies")
+MOST = 6
+"""Runs side by side."""
+
+
+class OverviewPages:
+    """`/`, its rows, and `/compare`."""
+
+    def __init__(self, site: Site) -> None:
+        self.site, self.router = site, APIRouter()
+        self.router.add_api_route("/", self.overview)
+        self.router.add_api_route("/rows", self.rows)
+        self.router.add_api_route("/compare", self.compare)
+
+    def overview(self, sort: str = "", down: bool = False, only: str = "") -> HTMLResponse:
+        """Show all runs."""
+        return self.site.page("overview.html", **_table(self.site.catalogue, sort, down, only))
+
+    def rows(self, sort: str = "", down: bool = False, only: str = "") -> HTMLResponse:
+        """Show the rows alone, to be put in place of older ones."""
+        return self.site.page("rows.html", **_table(self.site.catalogue, sort, down, only))
+
+    def compare(self, run: Annotated[list[str], Query()]) -> HTMLResponse:
+        """Show some runs side by side."""
+        chosen = [self.site.catalogue.open(name) for name in run[:MOST]]
+        shown = [{"entry": of, "metrics": metrics_of(of), "losses": losses_of(of)} for of in chosen]
+        names = list(dict.fromkeys(name for of in chosen for name in of.metrics if "@" not in name))
+        return self.site.page("compare.html", runs=shown, names=[(name, name_of(name)) for name in names])
+
+
+def _table(catalogue: Catalogue, sort: str, down: bool, only: str) -> dict[str, Any]:
+    """Return the overview's rows, sorted and filtered."""
+    every = list(catalogue.entries().values())
+    words = only.lower().split()
+    shown = [of for of in every if all(word in f"{of.name} {of.id} {of.state}".lower() for word in words)]
+    columns = [name for name in SHOWN if any(name in of.metrics for of in every)]
+
+    def key(of: Entry) -> tuple[bool, Any]:
+        if sort in columns:
+            return name_missing(of, sort), of.metrics.get(sort, {}).get("value", 0.0)
+        return False, {"minutes": of.minutes, "images": of.images, "state": of.state}.get(sort, of.name)
+
+    def name_missing(of: Entry, name: str) -> bool:
+        return (name not in of.metrics) != down
+
+    if sort:
+        shown.sort(key=key, reverse=down)
+    return {
+        "rows": [{"entry": of, "metrics": metrics_of(of)} for of in shown],
+        "columns": [(name, name_of(name)) for name in columns],
+        "sort": sort, "down": down, "only": only, "all": len(every),
+        "running": any(of.state == "training" for of in every),
+    }  # fmt: skip

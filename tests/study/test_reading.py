@@ -1,0 +1,89 @@
+"""The blind reading test: fixed series, kept answers, and scores that are known."""
+
+import math
+
+import numpy as np
+import pytest
+
+from braingan.data.store import Store
+from braingan.errors import InputError
+from braingan.evaluation.material import open_store_of
+from braingan.sampling.generator import TrainedGenerator
+from braingan.study.reading import REAL, Answer, Readings, scores, wilson
+
+
+@pytest.fixture(scope="module")
+def made(told, tmp_path_factory):
+    readings, store = Readings(tmp_path_factory.mktemp("readings")), open_store_of(told, None)
+    return readings, readings.make("First reading", {"run": TrainedGenerator.open(told)}, store, 12, 3), store
+
+
+def test_a_series_is_half_real_and_mixed_by_its_seed(made, told):
+    readings, series, store = made
+    assert series.id == "first-reading"
+    assert sorted(series.truth) == [REAL] * 6 + ["run"] * 6
+    assert series.truth != sorted(series.truth)
+    test = store.images(store.select("test"))
+    for number, truth in enumerate(series.truth):
+        assert (series.slice(number) == test).all(axis=(1, 2)).any() == (truth == REAL)
+    again = readings.make("First reading", {"run": TrainedGenerator.open(told)}, store, 12, 3)
+    assert again.id == "first-reading-1"
+    assert again.truth == series.truth
+    other = readings.make("Other", {"run": TrainedGenerator.open(told)}, store, 12, 4)
+    assert other.truth != series.truth
+
+
+def test_answers_are_kept_the_first_one_counts_and_a_reader_goes_on(made):
+    readings, series, _ = made
+    assert readings.next_of(series, "Ann") == 0
+    readings.answer(series, Answer("Ann", 0, True, 5, 1.5))
+    readings.answer(series, Answer("Ann", 0, False, 1, 9.0))
+    readings.answer(series, Answer("Ann", 2, False, 1, 9.0))
+    assert readings.answers(series, "Ann")[0] == Answer("Ann", 0, True, 5, 1.5)
+    assert readings.next_of(series, "Ann") == 1
+    assert readings.next_of(series, "Bob") == 0
+    assert Readings(readings.root).next_of(series, "Ann") == 1
+
+
+def test_what_makes_no_sense_is_refused(made, told):
+    readings, series, store = made
+    generators = {"run": TrainedGenerator.open(told)}
+    for title, chosen, count in (("", generators, 12), ("a/b", generators, 12), ("a", {}, 12), ("a", generators, 1),
+                                 ("a", generators, 501), ("a", generators, 400)):  # fmt: skip
+        with pytest.raises(InputError):
+            readings.make(title, chosen, store, count, 0)
+    for answer in (Answer("", 0, True, 3, 1.0), Answer("A", 12, True, 3, 1.0), Answer("A", 0, True, 6, 1.0),
+                   Answer("<b>", 0, True, 3, 1.0)):  # fmt: skip
+        with pytest.raises(InputError):
+            readings.answer(series, answer)
+    with pytest.raises(InputError, match="no series"):
+        readings.open("../first-reading")
+
+
+def test_scores_of_answers_whose_truth_is_known():
+    truth = [REAL, REAL, "a", "a", "b", "b"]
+    answers = [Answer("Ann", n, n in (0, 1, 2), 5 if n == 2 else 3, 2.0) for n in range(6)]
+    answers += [Answer("Bob", n, True, 1, 4.0) for n in range(6)]
+    found = scores(truth, answers)
+    assert found["accuracy"] == pytest.approx(7 / 12)
+    assert found["confusion"] == {"real": {"real": 4, "generated": 0}, "generated": {"real": 5, "generated": 3}}
+    assert found["readers"]["Ann"]["accuracy"] == pytest.approx(5 / 6)
+    assert found["readers"]["Ann"]["confidence_wrong"] == 5
+    assert found["readers"]["Bob"]["seconds"] == 4
+    assert found["runs"]["a"]["taken_for_real"] == pytest.approx(3 / 4)
+    assert found["runs"]["b"]["taken_for_real"] == pytest.approx(2 / 4)
+    assert [of["number"] for of in found["fooled"]] == [2, 3, 4, 5]
+    nothing = scores(truth, [])
+    assert nothing["accuracy"] is None
+    assert math.isnan(nothing["runs"]["a"]["taken_for_real"])
+
+
+def test_wilson_s_interval_is_that_of_the_tables():
+    assert wilson(8, 10) == pytest.approx((0.4901, 0.9433), abs=1e-4)  # Newcombe, 1998
+    assert wilson(0, 20) == pytest.approx((0, 0.1611), abs=1e-4)
+    assert wilson(0, 0) == (0.0, 1.0)
+
+
+def test_the_store_s_slices_are_not_touched(made):
+    assert isinstance(made[2], Store)
+    assert np.asarray(made[1].slice(0)).flags.owndata

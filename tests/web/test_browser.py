@@ -1,0 +1,142 @@
+"""The page in a browser: Chromium, by Playwright; left out where there is no Chromium."""
+
+import shutil
+import socket
+import threading
+import time
+
+import pytest
+import uvicorn
+
+from braingan.folders import StudyFolder, read_csv, write_csv, write_json
+from braingan.training.run import read_log, write_log
+from braingan.web.app import create_app
+
+playwright = pytest.importorskip("playwright.sync_api")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
+SIZES = {"desktop": (1200, 900), "phone": (390, 844)}
+
+
+@pytest.fixture(scope="module")
+def study(told, tmp_path_factory):
+    """A study's folder of two runs: one is finished, one trains."""
+    folder = StudyFolder(tmp_path_factory.mktemp("browser") / "study")
+    for name in ("finished", "training"):
+        shutil.copytree(told.root, folder.run(name).root)
+    running = folder.run("training")
+    shutil.rmtree(running.root / "snapshots")
+    write_log(running, read_log(running)[:1])
+    cells = [
+        {"values": {"model.name": name}, "run": name, "epochs": 2, "slices": 8, "subjects": 2, "note": "", "failed": ""}
+        for name in ("finished", "training")
+    ]
+    write_json(folder.plan, {"format": 1, "title": "A study", "store": "", "store_folder": "", "cells": cells})
+    return folder
+
+
+@pytest.fixture(scope="module")
+def address(study):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = uvicorn.Server(uvicorn.Config(create_app(study.root, port=port), port=port, log_level="error", ws="none"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.05)
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    thread.join()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright.sync_playwright() as engine:
+        chromium = engine.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(params=SIZES)
+def page(request, browser):
+    """A page that may speak to nobody but its own host, and may not complain."""
+    width, height = SIZES[request.param]
+    context = browser.new_context(viewport={"width": width, "height": height}, color_scheme="dark")
+    opened, wrong = context.new_page(), []
+    opened.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
+    opened.on(
+        "request",
+        lambda asked: None if asked.url.startswith(("http://127.0.0.1", "data:")) else wrong.append(asked.url),
+    )
+    yield opened
+    context.close()
+    assert wrong == []
+
+
+def fits(page):
+    """Whether nothing sticks out to the right, but for tables that scroll by themselves."""
+    return page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+
+
+def test_every_page_fits_and_complains_of_nothing(page, address):
+    for path in ("/", "/runs/finished", "/compare?run=finished&run=training", "/readings"):
+        page.goto(address + path)
+        assert fits(page), path
+        assert page.locator("h1").count() == 1
+
+
+def test_a_running_study_updates_by_itself_and_keeps_what_is_ticked(page, address, study):
+    running = study.run("training")
+    before = read_csv(running.log)
+    try:
+        page.goto(address + "/")
+        page.locator("#tick-training").check()
+        page.get_by_text("training, epoch 1 of 2").wait_for()
+        write_csv(running.log, list(before[0]), [list(before[0].values()), list((before[0] | {"epoch": "2"}).values())])
+        page.get_by_text("epoch 1 of 2").wait_for(state="detached", timeout=15_000)
+        assert page.locator("#tick-training").is_checked()
+    finally:
+        write_log(running, before)
+
+
+def test_the_slider_shows_other_epochs(page, address):
+    page.goto(address + "/runs/finished")
+    page.locator("input[data-epochs]").fill("0")
+    assert page.locator("#grown").get_attribute("src").endswith("/epochs/1.png")
+    assert page.locator("#epoch").inner_text() == "1"
+
+
+def test_slices_are_made_on_request_and_a_mistake_is_said(page, address):
+    page.goto(address + "/runs/finished")
+    page.get_by_label("Slices", exact=True).fill("2")
+    page.get_by_role("button", name="Generate").click()
+    page.locator("#made img").nth(1).wait_for()
+    assert page.locator("#made img").count() == 2
+    page.locator("#generate-depth").fill("9")
+    page.get_by_role("button", name="Generate").click()
+    page.locator("#made .said").wait_for()
+    assert "was trained on" in page.locator("#made").inner_text()
+
+
+def test_the_blind_test_from_end_to_end_by_keyboard(page, address):
+    title = f"Reading {page.viewport_size['width']}"
+    page.goto(address + "/readings")
+    page.get_by_label("Title").fill(title)
+    page.locator("input[name=count]").fill("4")
+    page.locator("input[name=run]").first.focus()
+    page.keyboard.press("Space")
+    page.get_by_role("button", name="Make the series").focus()
+    page.keyboard.press("Enter")
+    page.get_by_label("Your name").wait_for()
+    page.keyboard.type("Ann")
+    page.keyboard.press("Enter")
+    for number, keys in enumerate(("5r", "1g", "r", "3g")):
+        page.get_by_text(f"slice {number + 1} of 4").wait_for()
+        assert fits(page)
+        for key in keys:
+            page.keyboard.press(key)
+    page.get_by_text("All 4 slices are answered").wait_for()
+    page.get_by_role("link", name="Your results").click()
+    page.get_by_text("of 4 answers were right").wait_for()
+    assert fits(page)
