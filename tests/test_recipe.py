@@ -13,7 +13,9 @@ def test_file_then_assignments_then_defaults(tmp_path):
     recipe = compose(tmp_path / "r.toml", ["training.seed=6"])
     assert (recipe.model.name, recipe.training.epochs, recipe.training.seed) == ("thesis15", 3, 6)
     assert recipe.training.batch_size == 64
-    assert recipe.model_dump(mode="json")["model"] == {"name": "thesis15", "leaky_slope": 0.01}
+    assert recipe.model_dump(mode="json")["model"] == {
+        "name": "thesis15", "discriminator": "thesis", "leaky_slope": 0.01,
+    }  # fmt: skip
 
 
 def test_a_model_s_own_defaults_lie_between_the_settings_defaults_and_what_is_given():

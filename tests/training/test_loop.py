@@ -63,7 +63,15 @@ def test_a_longer_training_continues_a_shorter_one_exactly(whole, store, tmp_pat
     assert any(event.startswith("continued at image 16") for event in events)
 
 
-@pytest.mark.parametrize(("model", "precision"), [("thesis4", "float32"), ("thesis7", "bf16"), ("latentflow", "bf16")])
+@pytest.mark.parametrize(
+    ("model", "precision"),
+    [
+        ("thesis4", "float32"),
+        ("latentflow", "float32"),
+        pytest.param("thesis7", "bf16", marks=pytest.mark.slow),
+        pytest.param("latentflow", "bf16", marks=pytest.mark.slow),
+    ],
+)
 def test_a_training_killed_between_checkpoints_ends_as_one_never_killed(store, tmp_path, monkeypatch, model, precision):
     """Killed in step 5, when only the state after step 3 was saved: amid an epoch of two steps."""
     monkeypatch.setattr(ema, "STATISTICS_BATCHES", 1)  # the grids are not what is tested

@@ -72,7 +72,9 @@ def test_a_batch_too_large_for_the_memory_names_one_to_try(monkeypatch, words):
         step(*batch(Tiny(), 16))
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize(
+    "name", [name if name != "thesis15" else pytest.param(name, marks=pytest.mark.slow) for name in MODELS]
+)
 def test_the_fast_step_is_the_plain_one_within_the_error_of_bf16(name):
     """Losses and gradients of bf16, channels-last, by phases, beside float32, contiguous, PyTorch's own transposed
     convolution: the error is held to that of the plain float32 step with its weights and inputs rounded to bf16."""

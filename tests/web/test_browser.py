@@ -133,6 +133,7 @@ def test_the_blind_test_from_end_to_end_by_keyboard(page, address):
     page.keyboard.press("Enter")
     for number, keys in enumerate(("5r", "1g", "r", "3g")):
         page.get_by_text(f"slice {number + 1} of 4").wait_for()
+        page.wait_for_load_state("load")  # until then no key is listened to
         assert fits(page)
         for key in keys:
             page.keyboard.press(key)
