@@ -29,7 +29,7 @@ LOOKS = tuple(
     )
 )
 """Colour (Okabe and Ito's), line and mark of a series."""
-COLUMNS = 3
+COLUMNS, LEAST_WIDTH = 3, 5.2
 MOST_PANELS = 12
 SEED = "training.seed"
 PNG_DPI = 160
@@ -82,7 +82,7 @@ def grouped(rows: Sequence[Row], without: Sequence[str] = (SEED,)) -> dict[str, 
 def _figure(panels: int, width: float = 3.4, height: float = 2.5) -> tuple[Figure, list[Axes]]:
     columns = min(panels, COLUMNS)
     lines = -(-panels // columns)
-    figure = Figure(figsize=(width * columns, height * lines), layout="constrained")
+    figure = Figure(figsize=(max(width * columns, LEAST_WIDTH), height * lines), layout="constrained")
     axes = [figure.add_subplot(lines, columns, number + 1) for number in range(panels)]
     for of in axes:
         of.spines[["top", "right"]].set_visible(False)
@@ -145,7 +145,8 @@ def over_epochs(rows: Sequence[Row]) -> Figure | None:
                 ]
                 panel.plot(epochs, values, color=colour, linestyle=line, marker=mark, markersize=4, label=said)
             panel.set_title(name, fontsize=9)
-            panel.set(xlabel="epoch", ylabel="distance", ylim=(0, None))
+            panel.set(xlabel="epoch", ylabel="distance")
+            panel.set_ylim(0, 1.08 * panel.dataLim.ymax)
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=2, frameon=False)
         return figure
 
