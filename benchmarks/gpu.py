@@ -95,10 +95,10 @@ def rate(name, batch, compiled, steps):
         torch.cuda.empty_cache()
 
 
-def probe(name, batches, steps):
+def probe(name, batches, steps, forms):
     rates = {
-        f"{batch}{' compiled' if compiled else ''}": rate(name, batch, compiled, steps)
-        for compiled in ((False, True) if torch.cuda.is_available() else (False,)) for batch in batches
+        f"{batch}{' compiled' if form == 'compiled' else ''}": rate(name, batch, form == "compiled", steps)
+        for form in forms for batch in batches
     }  # fmt: skip
     fastest = max((form for form, found in rates.items() if not isinstance(found, str)), key=rates.__getitem__)
     batch, _, compiled = fastest.partition(" ")
@@ -164,6 +164,8 @@ def main(arguments=None):
     parser.add_argument("store", nargs="?", type=Path)
     parser.add_argument("--batches", type=int, nargs="+", default=[128, 256, 512, 1024])
     parser.add_argument("--steps", type=int, default=50)
+    forms = ("plain", "compiled") if torch.cuda.is_available() else ("plain",)
+    parser.add_argument("--forms", nargs="+", choices=("plain", "compiled"), default=forms)
     parser.add_argument("--epochs", type=int, nargs="+", default=[50, 100])
     parser.add_argument("--side", type=int, default=8192, help="of the matrices")
     chosen = parser.parse_args(arguments)
@@ -175,7 +177,7 @@ def main(arguments=None):
     elif not done.exists():
         steps = {
             "matrix": lambda: matrix(chosen.side),
-            "probe": lambda: probe(chosen.model, chosen.batches, chosen.steps),
+            "probe": lambda: probe(chosen.model, chosen.batches, chosen.steps, chosen.forms),
             "train": lambda: train(chosen.out, chosen.model, chosen.samples, chosen.store, chosen.epochs),
         }
         result = steps[chosen.what]()

@@ -1,6 +1,7 @@
 """The newer model and the thesis's best for equal time: one hour, and three training seeds at 20 minutes.
 
-    python benchmarks/hour.py STORE OUT [--minutes 60] [--early 20] [--seeds 0 1 2] [--name hour]
+    python benchmarks/hour.py STORE OUT [--minutes 60] [--early 20] [--seeds 0 1 2] [--name hour] [--only-train]
+            [--set evaluation.also=[]]
 
 Seed 0 is trained to the early end, evaluated, trained on to the late one and evaluated again; other seeds to the early
 end. Each evaluation is on all test subjects with three generation seeds. Stopped anywhere, the same command goes
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from braingan.data.store import Store
 from braingan.folders import read_json, write_json
-from trials import RESULTS, Trial, measure
+from trials import RESULTS, Trial, measure, train
 
 MODELS = {
     "latentflow": ["model.name=latentflow"],
@@ -32,14 +33,14 @@ def plan(early, late, seeds):
     return [(seed, minutes) for seed in seeds for minutes in ((early, late) if seed == 0 else (early,))]
 
 
-def settings(name, seed):
+def settings(name, seed, sets=()):
     """Return what a training is given."""
-    return [*MODELS[name], f"training.seed={seed}"]
+    return [*MODELS[name], f"training.seed={seed}", *sets]
 
 
-def row(name, seed, minutes, store, out):
+def row(name, seed, minutes, store, out, sets=()):
     """Train one model to some minutes and measure it."""
-    found = measure(Trial(minutes, "test", {}), settings(name, seed), store, out / f"{name}-{seed}")
+    found = measure(Trial(minutes, "test", {}), settings(name, seed, sets), store, out / f"{name}-{seed}")
     return {"model": name, "seed": seed, "minutes": minutes, **found}
 
 
@@ -57,6 +58,8 @@ def main(arguments=None):
     parser.add_argument("--early", type=float, default=20)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--name", default="hour")
+    parser.add_argument("--only-train", action="store_true", help="to the early end; the same without it measures")
+    parser.add_argument("--set", dest="sets", action="append", default=[], help="over both models' settings")
     given = parser.parse_args(arguments)
     given.out.mkdir(parents=True, exist_ok=True)
     opened, results = Store.open(given.store), RESULTS / f"{given.name}.json"
@@ -66,12 +69,17 @@ def main(arguments=None):
         parser.error(f"{results} is of another store: give another --name, or remove it.")
     rows = {
         (one["model"], one["seed"], one["minutes"]): one for one in kept["rows"]
-        if one["settings"] == settings(one["model"], one["seed"])
+        if one["settings"] == settings(one["model"], one["seed"], given.sets)
     }  # fmt: skip
+    if given.only_train:
+        for name, seed in ((name, seed) for name in MODELS for seed in given.seeds):
+            sets = settings(name, seed, given.sets)
+            train(Trial(given.early, "test", {}), sets, given.store, given.out / f"{name}-{seed}")
+        return
     for seed, minutes in plan(given.early, given.minutes, given.seeds):
         for name in MODELS:
             if (name, seed, minutes) not in rows:
-                rows[name, seed, minutes] = row(name, seed, minutes, given.store, given.out)
+                rows[name, seed, minutes] = row(name, seed, minutes, given.store, given.out, given.sets)
                 write_json(results, {"store": store, "rows": list(rows.values())})
             print(told(rows[name, seed, minutes]), flush=True)
 

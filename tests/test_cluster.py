@@ -5,12 +5,15 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from contextlib import ExitStack, contextmanager
+from types import SimpleNamespace
 
 import pytest
 
 import studies
+from braingan.cluster import Submitted
 from braingan.errors import InputError
 from braingan.executor import open_executor
 from braingan.folders import StudyFolder, read_csv
@@ -115,6 +118,14 @@ def test_submitit_runs_jobs_as_processes_of_their_own(tmp_path):
     with open_executor(f"slurm:cluster=local,folder={tmp_path},time=5") as executor:
         first, second = (executor.submit(os.getpid).result(120) for _ in range(2))
     assert len({first, second, os.getpid()}) == 3
+
+
+def test_who_leaves_does_not_wait_for_slurm_s_jobs():
+    never = SimpleNamespace(submit=lambda *job: SimpleNamespace(result=threading.Event().wait))
+    executor = Submitted(never)
+    future = executor.submit(os.getpid)
+    executor.shutdown(cancel_futures=True)
+    assert not future.done()
 
 
 def test_slurm_that_is_not_there_and_unknown_parameters_are_said(tmp_path):

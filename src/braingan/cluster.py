@@ -1,6 +1,8 @@
 """Executors of several machines: Dask's own, and submitit for SLURM. Nothing here schedules by itself."""
 
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+import threading
+from concurrent.futures import Executor, Future
+from concurrent.futures import wait as wait_for
 from pathlib import Path
 from typing import Any
 
@@ -70,18 +72,29 @@ class OnDask(Executor):
 
 
 class Submitted(Executor):
-    """submitit's executor as `concurrent.futures` has it: a thread a job waits for it."""
+    """submitit's executor as `concurrent.futures` has it: a thread a job waits, and holds up nobody who leaves."""
 
     def __init__(self, inner: Any) -> None:
-        self.inner, self.waiting = inner, ThreadPoolExecutor(512)
+        self.inner, self.futures = inner, list[Future[Any]]()
 
     def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Submit a job."""
-        return self.waiting.submit(self.inner.submit(fn, *args, **kwargs).result)
+        future: Future[Any] = Future()
+        self.futures.append(future)
+        threading.Thread(target=_settle, args=(future, self.inner.submit(fn, *args, **kwargs)), daemon=True).start()
+        return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Wait for all jobs; those that SLURM has are not cancelled, the same command finds their work."""
-        self.waiting.shutdown(wait, cancel_futures=cancel_futures)
+        """Wait for all jobs, or leave: those that SLURM has go on, and the same command finds their work."""
+        if wait and not cancel_futures:
+            wait_for(self.futures)
+
+
+def _settle(future: Future[Any], job: Any) -> None:
+    try:
+        future.set_result(job.result())
+    except Exception as error:  # the job's own, or submitit's
+        future.set_exception(error)
 
 
 def _number(text: str) -> int | str:

@@ -3,18 +3,17 @@
 from dataclasses import asdict
 from pathlib import Path
 
-from safetensors.torch import save
 from torch import nn
 
 from braingan.data.conditions import NO_WORDS
 from braingan.data.store import Store
 from braingan.errors import InputError
-from braingan.folders import RunFolder, is_empty, replacing
+from braingan.folders import RunFolder
 from braingan.models.keras import BatchNormalization, LeakyReLU
 from braingan.models.keras_file import read_network
 from braingan.models.thesis import GENERATORS, discriminator
 from braingan.recipe import compose, run_record, settle
-from braingan.training.run import read_config, write_config
+from braingan.training.run import read_config, write_config, write_weights
 
 NOTE = (
     "Imported from a file of Keras. What it was trained on is not known here: the floor, copying and membership are "
@@ -38,19 +37,18 @@ def import_keras(path: Path, store: Store, folder: RunFolder) -> str:
     if name == "discriminator":
         if not folder.config.exists() or "imported" not in read_config(folder):
             raise InputError(f"{path} is the discriminator: import its generator into {folder.root} first.")
-    else:
-        if folder.root.exists() and not is_empty(folder.root):
-            raise InputError(f"{folder.root} is not empty: choose another --out.")
-        slopes = {layer.negative_slope for layer in network if isinstance(layer, LeakyReLU)}
-        recipe = settle(compose(None, [f"model.name={name}", f"model.leaky_slope={slopes.pop()}"]), store)
-        recipe.model.build(store.side)  # says which side it makes
-        record = run_record(recipe, store) | {"notes": [NOTE], "imported": path.name, "vocabulary": asdict(NO_WORDS)}
-        record["identity"]["imported"] = path.name
-        write_config(folder, record)
-    target = folder.snapshot(0).weights("discriminator" if name == "discriminator" else "generator")
-    with replacing(target) as temporary:
-        weights = {key: value.contiguous() for key, value in network.state_dict().items()}
-        temporary.write_bytes(save(weights, {"synthetic": "makes synthetic brain MRI, not for clinical use"}))
+        write_weights(folder.snapshot(0).weights("discriminator"), network)
+        return name
+    there = [of.name for of in folder.root.iterdir()] if folder.root.exists() else []
+    if folder.config.exists() or set(there) - {"snapshots"}:  # which an import leaves behind that was cut short
+        raise InputError(f"{folder.root} is not empty: choose another --out.")
+    slopes = {layer.negative_slope for layer in network if isinstance(layer, LeakyReLU)}
+    recipe = settle(compose(None, [f"model.name={name}", f"model.leaky_slope={slopes.pop()}"]), store)
+    recipe.model.build(store.side)  # says which side it makes
+    record = run_record(recipe, store) | {"notes": [NOTE], "imported": path.name, "vocabulary": asdict(NO_WORDS)}
+    record["identity"]["imported"] = path.name
+    write_weights(folder.snapshot(0).weights("generator"), network)
+    write_config(folder, record)
     return name
 
 

@@ -1,6 +1,7 @@
 """The blind reading test: fixed series, kept answers, and scores that are known."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -31,6 +32,23 @@ def test_a_series_is_half_real_and_mixed_by_its_seed(made, told):
     assert again.truth == series.truth
     other = readings.make("Other", {"run": TrainedGenerator.open(told)}, store, 12, 4)
     assert other.truth != series.truth
+
+
+def test_real_slices_are_of_the_runs_own_frames_and_store(made, told):
+    """Else a frame that the generators never saw would tell."""
+    readings, _, store = made
+    generator = TrainedGenerator.open(told)
+    identity = generator.config["identity"] | {"frames": ["dark"]}
+    dark = replace(generator, config=generator.config | {"identity": identity})
+    series = readings.make("Dark", {"dark": dark}, store, 8, 0)
+    images = store.images(store.select("test", ("dark",)))
+    for number, truth in enumerate(series.truth):
+        assert truth != REAL or (series.slice(number) == images).all(axis=(1, 2)).any()
+    with pytest.raises(InputError, match="different stores or frames"):
+        readings.make("Both", {"dark": dark, "all": generator}, store, 8, 0)
+    elsewhere = replace(generator, config=generator.config | {"identity": identity | {"store": "other"}})
+    with pytest.raises(InputError, match="different stores or frames"):
+        readings.make("Elsewhere", {"run": elsewhere}, store, 8, 0)
 
 
 def test_answers_are_kept_the_first_one_counts_and_a_reader_goes_on(made):

@@ -10,7 +10,7 @@ from braingan.errors import InputError
 from braingan.folders import RunFolder, read_json, write_csv, write_json
 from braingan.study.grid import StudyFile
 from braingan.study.tune import space_of, tune
-from braingan.study.work import Job, Outcome
+from braingan.study.work import Job, Outcome, held
 
 optuna = pytest.importorskip("optuna")
 FILE = (
@@ -87,6 +87,23 @@ def test_a_trial_that_was_cut_short_is_tried_again_with_its_settings(tmp_path):
     tune(file, store, folder, str, pretend(calls=calls))
     assert calls[0] == begun[0]
     assert len(read_json(folder.trials)["trials"]) == 2
+
+
+def test_a_trial_that_another_process_trains_is_left_to_it(tmp_path):
+    file, store, folder = small(tmp_path, FILE.replace("12", "2"))
+    begun = []
+
+    def cut(job):
+        begun.append(job)
+        raise SystemExit
+
+    with pytest.raises(SystemExit):
+        tune(file, store, folder, str, cut)
+    calls = []
+    with held(RunFolder(begun[0].run)):
+        tune(file, store, folder, str, pretend(calls=calls))
+    assert begun[0].id not in calls
+    assert len(calls) == 2
 
 
 def test_where_no_training_comes_to_an_end_it_is_said(tmp_path):

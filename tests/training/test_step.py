@@ -143,3 +143,29 @@ def test_a_falling_rate_is_constant_then_falls_with_the_root_of_the_images_and_e
     state.rolled_back = 1
     assert rates_at(128)[1] == pytest.approx(1.5e-4)
     assert all(parameter.grad is not None for parameter in state.networks["generator"].field.parameters())
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize(
+    "model", [MODELS["thesis4"](), MODELS["thesis7"](), LatentFlow()], ids=lambda model: model.name
+)
+def test_a_replayed_step_is_the_step_as_it_is_written(model):
+    settings = TrainingSettings(batch_size=8, threads=1, precision="float32")
+    device = Device.choose("float32", 1)
+    ends = []
+    for captures in (False, True):
+        state = initial_state(model, settings, batch(model, 112)[0], 2, device)  # LatentFlow's flow ends at step 5
+        step = Step(state, objective(model, "non_saturating"), settings, device)
+        assert step.captures
+        step.captures = captures
+        losses = []
+        for number in range(12):
+            real, z = batch(model, 112)
+            z = z.roll(number, 0).to("cuda")
+            losses.append(step(Real(*(known.to("cuda") for known in real)), z)["discriminator_loss"].item())
+            state.step += 1
+        assert (step.graph is not None) == captures
+        ends.append((losses, [p.detach().double().norm().item() for p in state.networks.parameters()]))
+    assert ends[0][0][-1] != ends[0][0][0]
+    for written, replayed in zip(*ends, strict=True):
+        assert replayed == pytest.approx(written, rel=2e-2)

@@ -13,7 +13,9 @@ from PIL import Image
 
 from braingan.evaluation.evaluate import evaluate
 from braingan.folders import RunFolder
+from braingan.training.run import add_event, read_log, write_log
 from braingan.web.app import create_app
+from braingan.web.catalogue import Catalogue
 from braingan.web.guard import Guard, is_loopback
 
 HOST = "http://127.0.0.1:8765"
@@ -68,8 +70,13 @@ def test_a_run_shows_what_there_is(client):
 
 
 def test_runs_side_by_side(client):
+    for too_few in ("/compare", "/compare?run=measured"):
+        answer = client.get(too_few)
+        assert answer.status_code == 404
+        assert "Tick two to 6 runs" in answer.text
     page = client.get("/compare?run=measured&run=begun").text
     assert page.count("<h2>") == 2
+    assert page.count("from the same latents") == 1  # the other has no snapshot
     assert "Fréchet distance" in page
 
 
@@ -89,7 +96,19 @@ def test_slices_are_made_as_asked_and_the_same_again(client):
 
 @pytest.mark.parametrize(
     "asked",
-    [{"count": 0}, {"count": 65}, {"count": -1}, {"seed": -1}, {"frame": "FLAIR"}, {"depth": "7"}],
+    [
+        {"count": 0},
+        {"count": 65},
+        {"count": -1},
+        {"count": "many"},
+        {"seed": -1},
+        {"seed": 2**70},
+        {"frame": "FLAIR"},
+        {"depth": "7"},
+        {"depth": "deep"},
+        {"depth": "nan"},
+        {"lesion": "inf"},
+    ],
 )
 def test_what_was_not_trained_or_is_too_much_is_said_in_a_sentence(client, asked):
     answer = client.post("/runs/measured/slices", data=asked, headers={"HX-Request": "true"})
@@ -187,21 +206,35 @@ def test_a_reading_from_its_making_to_its_results(client, root):
     assert (root / "readings" / "answers.db").exists()
 
 
-def test_pages_of_a_hundred_runs_take_under_a_tenth_of_a_second(told, tmp_path):
+def test_pages_of_a_hundred_runs_take_under_a_tenth_of_a_second(root, tmp_path):
     for number in range(100):
-        run = tmp_path / f"run-{number:03d}"
-        run.mkdir()
-        for name in ("config.json", "log.csv", "events.csv"):
-            shutil.copy(told.root / name, run / name)
-        shutil.copytree(told.root / "samples", run / "samples")
+        shutil.copytree(root / "measured", tmp_path / f"run-{number:03d}", ignore=shutil.ignore_patterns("checkpoints"))
     client = TestClient(create_app(tmp_path), base_url=HOST)
-    client.get("/")
-    took = []
-    for _ in range(9):
-        begun = time.perf_counter()
-        assert client.get("/").status_code == 200
-        took.append(time.perf_counter() - begun)
-    assert sorted(took)[4] < 0.1
+    client.post("/readings", data={"title": "A reading", "run": "run-000", "count": 4})
+    for path in (
+        "/",
+        "/runs/run-007",
+        "/compare?run=run-001&run=run-002",
+        "/readings",
+        "/readings/a-reading?reader=Ann",
+    ):
+        client.get(path)
+        took = []
+        for _ in range(9):
+            begun = time.perf_counter()
+            assert client.get(path).status_code == 200
+            took.append(time.perf_counter() - begun)
+        assert sorted(took)[4] < 0.1, path
+
+
+def test_a_run_that_was_stopped_is_not_shown_as_training(root, tmp_path):
+    shutil.copytree(root / "begun", tmp_path / "begun")
+    run = RunFolder(tmp_path / "begun")
+    catalogue = Catalogue(tmp_path)
+    write_log(run, read_log(run)[:1])
+    assert catalogue.open("begun").state == "training"
+    add_event(run, 8, "stopped on request")
+    assert catalogue.open("begun").state == "stopped"
 
 
 def test_slices_of_volumes_are_offered_as_nifti(client):

@@ -129,6 +129,7 @@ def test_the_blind_test_from_end_to_end_by_keyboard(page, address):
     page.get_by_role("button", name="Make the series").focus()
     page.keyboard.press("Enter")
     page.get_by_label("Your name").wait_for()
+    page.wait_for_load_state("load")
     page.keyboard.type("Ann")
     page.keyboard.press("Enter")
     for number, keys in enumerate(("5r", "1g", "r", "3g")):

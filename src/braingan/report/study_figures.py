@@ -13,6 +13,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from braingan.folders import replacing
 from braingan.report.figures import BLUE, GREY, ORANGE, STYLE
@@ -28,7 +29,7 @@ LOOKS = tuple(
         strict=True,
     )
 )
-"""Colour (Okabe and Ito's), line and mark of a series."""
+"""Colour (Okabe and Ito's), line and mark of a series; the next seven have hollow marks."""
 COLUMNS, LEAST_WIDTH = 3, 5.2
 MOST_PANELS = 12
 SEED = "training.seed"
@@ -137,11 +138,10 @@ def over_epochs(rows: Sequence[Row]) -> Figure | None:
                 (METRIC, LOOKS[0], "to test subjects"),
                 ("frechet_distance_to_training", LOOKS[1], "to training slices"),
             ):
+                if not all(metric in row.metrics for row in of):  # of an earlier version
+                    continue
                 values = [
-                    np.mean(
-                        [row.metrics[metric]["value"] for row in of if row.epochs == epoch and metric in row.metrics]
-                    )
-                    for epoch in epochs
+                    np.mean([row.metrics[metric]["value"] for row in of if row.epochs == epoch]) for epoch in epochs
                 ]
                 panel.plot(epochs, values, color=colour, linestyle=line, marker=mark, markersize=4, label=said)
             panel.set_title(name, fontsize=9)
@@ -168,14 +168,16 @@ def along_axes(rows: Sequence[Row]) -> Figure | None:
             if all(isinstance(value, int | float) for value in values):
                 values.sort()
             lines = grouped(measured, (SEED, axis))
-            for (name, of), (colour, line, mark) in zip(lines.items(), itertools.cycle(LOOKS), strict=False):
+            for number, (name, of) in enumerate(lines.items()):
+                colour, line, mark = LOOKS[number % len(LOOKS)]
                 found = [[row for row in of if row.values[axis] == value] for value in values]
                 places = [place for place, one in enumerate(found) if one]
                 middle, low, high = np.array([_mean_and_ends(found[place]) for place in places]).T
-                shift = 0.02 * (list(lines).index(name) - len(lines) / 2)
+                shift = 0.02 * (number - len(lines) / 2)
                 panel.errorbar(
                     np.array(places) + shift, middle, [middle - low, high - middle], color=colour, linestyle=line,
                     marker=mark, markersize=4, linewidth=1, elinewidth=0.7, label=name,
+                    fillstyle="full" if number < len(LOOKS) else "none",
                 )  # fmt: skip
             panel.set_xticks(range(len(values)), [str(value) for value in values])
             panel.set(xlabel=axis.rpartition(".")[2] if axis != "model.name" else "model", ylabel=DISTANCE_NAME)
@@ -203,6 +205,9 @@ def cost(rows: Sequence[Row]) -> Figure | None:
         axes.step(*zip(*front, strict=True), where="post", color=GREY, linewidth=1, zorder=0)
         handles = [mpl.lines.Line2D([], [], color=c, marker=m, linestyle="") for c, _, m in looks.values()]
         axes.set(xlabel="minutes of training", ylabel=DISTANCE_NAME, xscale="log", ylim=(0, None))
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter(NullFormatter())
         figure.legend(handles, looks, loc="outside upper left", ncols=4, frameon=False)
         return figure
 

@@ -6,7 +6,7 @@ of a real volume's, says how much.
 """
 
 import gzip
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ def volume(
     Raises:
         InputError: the run was not told its slices' depth, or does not know how far apart slices are.
     """
-    step, extent = geometry(generator)["slice_depth"], generator.vocabulary.depth
+    step, extent = geometry(generator.config)["slice_depth"], generator.vocabulary.depth
     if extent is None:
         raise InputError(f"{generator.run.root} was not told its slices' depth, so it makes no volumes.")
     if not np.isnan(wish[DEPTH]):
@@ -92,17 +92,17 @@ def write_volume(path: Path, slices: UInt8[np.ndarray, "n side side"], where: di
         temporary.write_bytes(gzip.compress(image.to_bytes(), mtime=0))
 
 
-def geometry(generator: TrainedGenerator) -> dict[str, Any]:
+def geometry(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return along which axis a run's slices lie, `pixel_mm`, `slice_mm`, and `slice_depth`, their step in depth.
 
     Raises:
-        InputError: it does not know.
+        InputError: its record does not say.
     """
-    found: dict[str, Any] = generator.config.get("geometry", {})
+    found: dict[str, Any] = config.get("geometry", {})
     if not all(found.get(name) for name in ("pixel_mm", "slice_mm", "slice_depth")):
         raise InputError(
-            f"{generator.run.root} does not know how large its slices are or how far apart: its store came from single "
-            "pictures, or from an earlier version. Prepare volumes anew and train on these."
+            "This run does not know how large its slices are or how far apart: its store came from single pictures, or "
+            "from an earlier version. Prepare volumes anew and train on these."
         )
     return found
 
@@ -138,7 +138,7 @@ def write_volumes(
     Raises:
         InputError: as `volume`, or `out` holds something else.
     """
-    where, frame = geometry(generator), generator.vocabulary.words(wish)["frame"]
+    where, frame = geometry(generator.config), generator.vocabulary.words(wish)["frame"]
     frames = (frame,) if frame else tuple(generator.config["recipe"]["data"]["frames"])
     made = [volume(generator, seed, number, wish) for number in range(count)]
     real = [] if store is None else list(real_volumes(store, frames))

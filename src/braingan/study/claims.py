@@ -109,7 +109,11 @@ def check(rows: Sequence[Row]) -> list[Checked]:
             verdict, because = CHECKS[name](grid)
         else:
             verdict = "not testable"
-            because = "each cell was trained with one seed" if grid.seeds else "no cell is measured with intervals"
+            reasons = (
+                "no cell is measured yet with all its seeds, and with intervals",
+                "each cell was trained with one seed",
+            )
+            because = reasons[grid.seeds]
         found.append(Checked(claim, verdict, because))
     return found
 

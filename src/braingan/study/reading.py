@@ -103,7 +103,10 @@ class Readings:
         """
         if not NAME.fullmatch(title):
             raise InputError("A series needs a title of at most 60 letters, digits, spaces, points, hyphens.")
-        held_out = store.select("test")
+        kinds = {(of.config["identity"]["store"], *of.config["identity"]["frames"]) for of in generators.values()}
+        if len(kinds) > 1 or {kind[0] for kind in kinds} - {store.fingerprint}:
+            raise InputError("Runs of different stores or frames can't be in one series: what they show would tell.")
+        held_out = store.select("test", tuple(frame for kind in kinds for frame in kind[1:]))
         made = count // 2 // max(len(generators), 1)
         if not generators or made < 1 or count > MOST:
             raise InputError(f"A series has 2 to {MOST} slices, at least 2 for each run that is chosen; choose a run.")
@@ -132,7 +135,9 @@ class Readings:
         query = "select reader, number, real, confidence, seconds from answers where series = ?"
         given: tuple[str, ...] = (series.id,) if reader is None else (series.id, reader)
         with self._database() as database:
-            rows = database.execute(f"{query}{' and reader = ?' if reader else ''} order by reader, number", given)
+            rows = database.execute(
+                f"{query}{'' if reader is None else ' and reader = ?'} order by reader, number", given
+            )
             return [Answer(row[0], row[1], bool(row[2]), row[3], row[4]) for row in rows]
 
     def answer(self, series: Series, answer: Answer) -> None:

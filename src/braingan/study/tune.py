@@ -12,9 +12,11 @@ trials are kept in SQLite, or wherever an Optuna URL leads, so that several mach
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from filelock import Timeout
 from pydantic import Field
 
 from braingan.data.store import Store
@@ -24,7 +26,7 @@ from braingan.optional import optional
 from braingan.recipe import Recipe, settle
 from braingan.settings import Settings, parse
 from braingan.study.grid import AXES, StudyFile, flat, training_id, with_values
-from braingan.study.work import Job, snapshot_of, work
+from braingan.study.work import Job, held, snapshot_of, work
 
 HIGHER = ("precision", "recall", "density", "coverage", "authenticity", "vendi", "f1_8", "f8")
 """Metrics, or beginnings of their names, of which more is better."""
@@ -89,40 +91,19 @@ def tune(
     study = optuna.create_study(
         study_name=file.title,
         storage=settings.storage or f"sqlite:///{folder.root.resolve() / 'trials.db'}",
-        sampler=sampler(seed=settings.seed),
         direction="maximize" if settings.metric.startswith(HIGHER) else "minimize",
         load_if_exists=True,
     )
 
-    def objective(trial: Any) -> float:
-        values = {name: _suggested(trial, name, of) for name, of in space.items()}
-        recipe = settle(parse(Recipe, with_values(file.recipe, values)), store)
-        recipe = recipe.model_copy(update={"training": recipe.training.model_copy(update={"trouble": "stop"})})
-        run = folder.run(training_id(recipe, store))
-        trial.set_user_attr("run", run.root.name)
-        job = Job(
-            run.root.resolve(), recipe.model_dump(mode="json"), store.folder.root.resolve(), (recipe.training.epochs,),
-            recipe.evaluation.count, split="validation",
-        )  # fmt: skip
-        begun, outcome = time.monotonic(), do(job)
-        trial.set_user_attr("minutes", (time.monotonic() - begun) / 60)
-        if outcome.state == "stopped":
-            raise KeyboardInterrupt
-        if outcome.state != "done":
-            trial.set_user_attr("reason", outcome.reason)
-            raise optuna.TrialPruned(outcome.reason)
-        metrics = read_json(snapshot_of(run, recipe.training.epochs).metrics_on("validation"))["metrics"]
-        if settings.metric not in metrics:
-            raise InputError(f"tune.metric = {settings.metric}: the evaluation has {', '.join(metrics)}.")
-        return float(metrics[settings.metric]["value"])
-
-    _forget_cut_short(study, optuna)
+    _forget_cut_short(study, folder, optuna)
     while (left := settings.trials - len(_ended(study))) > 0:
-        study.optimize(objective, n_trials=1)
+        study.sampler = sampler(seed=settings.seed + len(study.trials))  # none draws what another process has drawn
+        trial = study.ask()
+        value = _tried(trial, space, file, store, folder, settings.metric, do)
+        study.tell(trial, value, optuna.trial.TrialState.PRUNED if value is None else None)
         _keep(folder, study)
-        last = study.trials[-1]
-        came = "pruned" if last.value is None else f"{settings.metric} {last.value:.4g}"
-        say(f"trial {last.number}: {last.params}: {came}; {left - 1} left")
+        came = "pruned" if value is None else f"{settings.metric} {value:.4g}"
+        say(f"trial {trial.number}: {trial.params}: {came}; {left - 1} left")
     _keep(folder, study)
     if not any(trial.value is not None for trial in study.trials):
         raise InputError(f"No trial of {folder.root} came to an end: see trials.json for the reasons.")
@@ -130,6 +111,37 @@ def tune(
     path = folder.root / "best.toml"
     write_bytes(path, optional("tomli_w", "tune", "The best recipe is written as TOML").dumps(best).encode())
     return path
+
+
+def _tried(
+    trial: Any,
+    space: Mapping[str, Any],
+    file: StudyFile,
+    store: Store,
+    folder: StudyFolder,
+    metric: str,
+    do: Callable[[Job], Any],
+) -> float | None:
+    """Train with what a trial suggests; return the metric, None of a training that came to no end."""
+    values = {name: _suggested(trial, name, of) for name, of in space.items()}
+    recipe = settle(parse(Recipe, with_values(file.recipe, values)), store)
+    recipe = recipe.model_copy(update={"training": recipe.training.model_copy(update={"trouble": "stop"})})
+    run, epochs = folder.run(training_id(recipe, store)), recipe.training.epochs
+    trial.set_user_attr("run", run.root.name)
+    job = Job(
+        run.root.resolve(), recipe.model_dump(mode="json"), store.folder.root.resolve(), (epochs,), split="validation"
+    )
+    begun, outcome = time.monotonic(), do(job)
+    trial.set_user_attr("minutes", (time.monotonic() - begun) / 60)
+    if outcome.state == "stopped":
+        raise KeyboardInterrupt
+    if outcome.state != "done":
+        trial.set_user_attr("reason", outcome.reason or "another process has this run")
+        return None
+    metrics = read_json(snapshot_of(run, epochs).metrics_on("validation"))["metrics"]
+    if metric not in metrics:
+        raise InputError(f"tune.metric = {metric}: the evaluation has {', '.join(metrics)}.")
+    return float(metrics[metric]["value"])
 
 
 def _suggested(trial: Any, name: str, of: Any) -> Any:
@@ -140,11 +152,13 @@ def _suggested(trial: Any, name: str, of: Any) -> Any:
     return trial.suggest_float(name, *of, log=True)
 
 
-def _forget_cut_short(study: Any, optuna: Any) -> None:
-    """Try again what a killed process had begun: its training goes on from its checkpoint."""
+def _forget_cut_short(study: Any, folder: StudyFolder, optuna: Any) -> None:
+    """Try again what a killed process had begun, from its checkpoint; what another one trains now is left to it."""
     for trial in study.get_trials(states=(optuna.trial.TrialState.RUNNING,)):
-        study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
-        study.enqueue_trial(trial.params)
+        if run := trial.user_attrs.get("run"):
+            with suppress(Timeout), held(folder.run(run)):
+                study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+                study.enqueue_trial(trial.params)
 
 
 def _ended(study: Any) -> list[Any]:

@@ -30,8 +30,8 @@ class Job:
     store: Path
     epochs: tuple[int, ...]
     """After which it is measured."""
-    count: int
-    """Slices that it is measured on: as many in all of a study, as metrics depend on it."""
+    count: int | None = None
+    """Slices that it is measured on: as many in all of a study, as metrics depend on it; None for the recipe's."""
     notes: tuple[str, ...] = ()
     split: str = "test"
 
@@ -66,7 +66,7 @@ def work(job: Job) -> Outcome:
             for epoch in job.epochs:
                 snapshot = snapshot_of(run, epoch)
                 if not measured(snapshot, job):
-                    sets = [f"evaluation.count={job.count}"]
+                    sets = [] if job.count is None else [f"evaluation.count={job.count}"]
                     evaluate(run, job.store, job.split, sets, snapshot.images_seen)
     except Timeout:
         return Outcome(job.id, "busy")
@@ -82,7 +82,7 @@ def work(job: Job) -> Outcome:
 def measured(snapshot: SnapshotFolder, job: Job) -> bool:
     """Whether a snapshot was measured, on as many slices as the study asks for now."""
     path = snapshot.metrics_on(job.split)
-    return path.exists() and read_json(path)["protocol"]["count"] == job.count
+    return path.exists() and job.count in (None, read_json(path)["protocol"]["count"])
 
 
 @contextmanager

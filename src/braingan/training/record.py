@@ -5,12 +5,11 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from safetensors.torch import save
 from torch import Tensor, nn
 
 from braingan.data.store import from_model_range
 from braingan.errors import InputError
-from braingan.folders import RunFolder, replacing
+from braingan.folders import RunFolder
 from braingan.models.architecture import Architecture, untold
 from braingan.models.latents import latents
 from braingan.training.checkpoint import CheckpointWriter, load_checkpoint
@@ -18,7 +17,15 @@ from braingan.training.curves import Curves
 from braingan.training.devices import Device
 from braingan.training.health import WINDOW
 from braingan.training.parallel import ALONE, Ranks
-from braingan.training.run import add_event, mosaic, read_log, write_config, write_log, write_synthetic_png
+from braingan.training.run import (
+    add_event,
+    mosaic,
+    read_log,
+    write_config,
+    write_log,
+    write_synthetic_png,
+    write_weights,
+)
 from braingan.training.settings import TrainingSettings
 from braingan.training.state import State, Tally
 
@@ -231,10 +238,7 @@ class Record:
         kept = self.folder.snapshot(self.images_seen)
         networks = {**dict(self.state.networks.items()), "generator": self.averaged()}
         for name in sorted(networks):  # the discriminator, then the generator, which marks the snapshot as whole
-            with replacing(kept.weights(name)) as path:
-                weights = {key: value.contiguous() for key, value in networks[name].state_dict().items()}
-                metadata = {"synthetic": "makes synthetic brain MRI, not for clinical use"}
-                path.write_bytes(save(weights, metadata))  # save_file's fault on a full disk is no OSError
+            write_weights(kept.weights(name), networks[name])
 
     def close(self) -> bool:
         """Save the last state, as a snapshot too where the length is reached; return whether it is."""

@@ -7,9 +7,11 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
+from safetensors.torch import save
+from torch import nn
 
 from braingan.errors import InputError
-from braingan.folders import RunFolder, is_empty, read_csv, read_json, replacing, write_csv, write_json
+from braingan.folders import RunFolder, is_empty, read_csv, read_json, replacing, write_bytes, write_csv, write_json
 from braingan.models import MODELS, parse_model
 from braingan.settings import parse
 from braingan.training.settings import TrainingSettings, identity
@@ -94,6 +96,13 @@ def write_log(folder: RunFolder, rows: list[dict[str, str]]) -> None:
     """Write all rows of a run's log; an architecture's own columns come last."""
     columns = list(dict.fromkeys([*LOG_COLUMNS, *(name for row in rows for name in row)]))
     write_csv(folder.log, columns, [[row.get(name, "") for name in columns] for row in rows])
+
+
+def write_weights(path: Path, network: nn.Module) -> None:
+    """Write a network's weights, which say that what they make is synthetic."""
+    weights = {key: value.contiguous() for key, value in network.state_dict().items()}
+    content = save(weights, {"synthetic": "makes synthetic brain MRI, not for clinical use"})
+    write_bytes(path, content)  # save_file's fault on a full disk is no OSError
 
 
 def mosaic(images: UInt8[np.ndarray, "n side side"], columns: int) -> UInt8[np.ndarray, "height width"]:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 
@@ -30,5 +31,11 @@ def create_app(root: Path, host: str = "127.0.0.1", port: int = 8765, token: str
         if request.headers.get("hx-request"):
             return site.page("said.html", sentence=str(error))
         return site.page("error.html", 404, sentence=str(error))
+
+    @app.exception_handler(RequestValidationError)
+    async def refused(request: Request, error: RequestValidationError) -> HTMLResponse:
+        """Say what was not filled in as it should be."""
+        faults = "; ".join(f"{fault['loc'][-1]}: {fault['msg']}" for fault in error.errors())
+        return await said(request, InputError(f"Not understood: {faults}."))
 
     return app

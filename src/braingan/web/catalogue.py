@@ -2,17 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from braingan.errors import InputError
-from braingan.folders import RunFolder, SnapshotFolder, StudyFolder, read_json
+from braingan.folders import RunFolder, SnapshotFolder, StudyFolder, read_csv, read_json
 from braingan.report.study_figures import label
+from braingan.report.wording import WORDS, interval_of, number, value_of, words_of
 from braingan.study.table import read_plan
 from braingan.training.run import read_config, read_log
-
-RUNNING_SECONDS = 300
-"""A log that was written to since then is of a running training."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +38,20 @@ class Entry:
         """Training images seen."""
         return int(self.log[-1]["images"]) if self.log else 0
 
+    @cached_property
+    def said(self) -> dict[str, dict[str, str]]:
+        """The metrics of the first extractor in words: value, interval and floor."""
+        shares = {name: words.share for name, words in WORDS.items()}
+        return {
+            name: {
+                "value": value_of(entry, shares.get(name, False)),
+                "interval": interval_of(entry, shares.get(name, False)),
+                "floor": number(entry["floor"], 0.0, shares.get(name, False)) if "floor" in entry else "",
+            }
+            for name, entry in self.metrics.items()
+            if "@" not in name
+        }
+
     @property
     def minutes(self) -> float:
         """Of training."""
@@ -60,18 +73,7 @@ class Catalogue:
 
     def entries(self) -> dict[str, Entry]:
         """Return all runs by id, planned ones that have not begun included."""
-        planned: dict[Path, list[Mapping[str, Any]]] = {}
-        study = StudyFolder(self.root)
-        if study.plan.exists():
-            for cell in read_plan(study)["cells"]:
-                planned.setdefault(study.run(cell["run"]).root, []).append(cell)
-        configs = [
-            *self.root.glob("config.json"),
-            *self.root.glob("*/config.json"),
-            *self.root.glob("runs/*/config.json"),
-        ]
-        roots = dict.fromkeys([*planned, *sorted(path.parent for path in configs)])
-        return {root.name: self._entry(root, planned.get(root, [])) for root in roots}
+        return {name: self._entry(root, cells) for name, (root, cells) in self._listed().items()}
 
     def open(self, name: str) -> Entry:
         """Return a run by its id.
@@ -79,14 +81,25 @@ class Catalogue:
         Raises:
             InputError: there is none.
         """
-        found = self.entries().get(name)
-        if found is None:
+        listed = self._listed()
+        if name not in listed:
             raise InputError(f"There is no run {name}.")
-        return found
+        return self._entry(*listed[name])
+
+    def _listed(self) -> dict[str, tuple[Path, list[Mapping[str, Any]]]]:
+        """Return each run's folder and its cells of the plan, by id."""
+        planned: dict[Path, list[Mapping[str, Any]]] = {}
+        study = StudyFolder(self.root)
+        if study.plan.exists():
+            for cell in read_plan(study)["cells"]:
+                planned.setdefault(study.run(cell["run"]).root, []).append(cell)
+        configs = [path for below in ("", "*/", "runs/*/") for path in self.root.glob(f"{below}config.json")]
+        roots = dict.fromkeys([*planned, *sorted(path.parent for path in configs)])
+        return {root.name: (root, planned.get(root, [])) for root in roots}
 
     def _entry(self, root: Path, cells: list[Mapping[str, Any]]) -> Entry:
         run = RunFolder(root)
-        watched = (run.config, run.log, root / "snapshots", *(of.metrics for of in run.snapshots()))
+        watched = (run.config, run.log, run.events, root / "snapshots", *(of.metrics for of in run.snapshots()))
         stamp = tuple(path.stat().st_mtime_ns if path.exists() else 0 for path in watched)
         stamp = (*stamp, hash(str(cells)))
         if root not in self._known or self._known[root][0] != stamp:
@@ -94,8 +107,13 @@ class Catalogue:
         return self._known[root][1]
 
 
+def name_of(metric: str) -> str:
+    """Return what a metric is called."""
+    return words_of(metric, {}).name if metric in WORDS else metric
+
+
 def _read(run: RunFolder, cells: list[Mapping[str, Any]]) -> Entry:
-    recipe = read_config(run)["recipe"] if run.config.exists() else {}
+    recipe, events = read_config(run)["recipe"] if run.config.exists() else {}, read_csv(run.events)
     log, snapshots = read_log(run), run.snapshots()
     snapshot = snapshots[-1] if snapshots else None
     metrics = read_json(snapshot.metrics)["metrics"] if snapshot is not None and snapshot.metrics.exists() else {}
@@ -104,7 +122,7 @@ def _read(run: RunFolder, cells: list[Mapping[str, Any]]) -> Entry:
     failed = next((cell["failed"] for cell in cells if cell["failed"]), "")
     state = (
         "measured" if metrics else f"failed: {failed}" if failed else "trained" if snapshot and _ended(log, epochs)
-        else "training" if log else "waiting"
+        else "stopped" if events and events[-1]["event"].startswith("stopped") else "training" if log else "waiting"
     )  # fmt: skip
     return Entry(run, label(values) if values else run.root.name, values, recipe, state, epochs, log, snapshot, metrics)
 

@@ -9,34 +9,70 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Bool, UInt8
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
+from pydantic import BaseModel, BeforeValidator
 
-from braingan.data.conditions import UNTOLD, Row
+from braingan.data.conditions import Row
 from braingan.errors import InputError
 from braingan.evaluation.gate import Gate
 from braingan.evaluation.material import open_store_of
-from braingan.folders import RunFolder
+from braingan.folders import RunFolder, read_json
+from braingan.report.figures import loss_curves
+from braingan.report.pictures import Pair, pairs
 from braingan.sampling.generator import MICRO_BATCH, TrainedGenerator
 from braingan.sampling.interpolate import way
+from braingan.training.run import mosaic
 
 MOST, QUEUE, SECONDS = 64, 8, 60.0
-WALK = 12
+WALK, SIDE_BY_SIDE = 12, 8
 NOTE = "synthetic brain MRI, made by braingan; not for clinical use"
+CHANCE = 2 * float(np.log(2))
+Number = Annotated[float | None, BeforeValidator(lambda given: None if given == "" else given)]
+"""In a form, where nothing typed is nothing wished for."""
+
+
+class Asked(BaseModel):
+    """What a form asks for."""
+
+    count: int = 16
+    seed: int = 0
+    frame: str = ""
+    label: str = ""
+    depth: Number = None
+    lesion: Number = None
+
+    @property
+    def query(self) -> dict[str, Any]:
+        """The same for an address."""
+        return self.model_dump(exclude_none=True)
+
+    def wish(self, generator: TrainedGenerator) -> Row:
+        """Return it as a run's generator takes it.
+
+        Raises:
+            InputError: it was not trained, with what was.
+        """
+        return generator.wish(self.frame or None, self.label or None, self.depth, self.lesion)
 
 
 @dataclass
 class Workshop:
-    """Opened generators and gates; the lock that lets one request work."""
+    """Opened generators and gates, of use only in one's turn, and what was drawn for pages."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
+    drawing: threading.Lock = field(default_factory=threading.Lock)
+    """matplotlib's settings are those of all threads."""
     waiting: int = 0
     _generators: dict[tuple[Path, int], TrainedGenerator] = field(default_factory=dict)
     _gates: dict[Path, Gate | None] = field(default_factory=dict)
+    _losses: dict[Path, tuple[int, str]] = field(default_factory=dict)
+    _first: dict[Path, tuple[int, str]] = field(default_factory=dict)
+    _nearest: dict[Path, tuple[int, list[Pair]]] = field(default_factory=dict)
 
     @contextmanager
     def turn(self) -> Iterator[float]:
@@ -78,27 +114,76 @@ class Workshop:
                 self._gates[run.root] = None
         return self._gates[run.root]
 
-    def slices(self, run: RunFolder, count: int, seed: int, wish: Row = UNTOLD) -> UInt8[np.ndarray, "n side side"]:
+    def slices(self, run: RunFolder, asked: Asked) -> UInt8[np.ndarray, "n side side"]:
         """Make the first slices of a seed.
 
         Raises:
-            InputError: the count is out of bounds, or time is up.
+            InputError: the count is out of bounds, the wish was not trained, or time is up.
         """
-        if not 1 <= count <= MOST or not 0 <= seed < 2**53:
-            raise InputError(f"Ask for 1 to {MOST} slices of a seed from 0 on.")
         with self.turn() as end:
-            generator, made = self.generator(run), []
-            for start in range(0, count, MICRO_BATCH):
-                if time.monotonic() > end:
-                    raise InputError(f"That took longer than {SECONDS:g} seconds: ask for fewer slices.")
-                made.append(generator.some(seed, range(start, min(start + MICRO_BATCH, count)), wish))
-            return np.concatenate(made)
+            return self._make(run, asked, end)
 
-    def walk(self, run: RunFolder, seed: int, wish: Row = UNTOLD) -> UInt8[np.ndarray, "n side side"]:
+    def judged(
+        self, run: RunFolder, asked: Asked
+    ) -> tuple[UInt8[np.ndarray, "n side side"], Bool[np.ndarray, " n"] | None]:
+        """Make the first slices of a seed, and say which the gate refuses; None where there is no gate.
+
+        Raises:
+            InputError: as `slices`.
+        """
+        with self.turn() as end:
+            made, gate = self._make(run, asked, end), self.gate(run)
+            return made, None if gate is None else gate.refuses(gate.nearest(made))
+
+    def _make(self, run: RunFolder, asked: Asked, end: float) -> UInt8[np.ndarray, "n side side"]:
+        if not 1 <= asked.count <= MOST or not 0 <= asked.seed < 2**53:
+            raise InputError(f"Ask for 1 to {MOST} slices of a seed from 0 on.")
+        generator, made = self.generator(run), []
+        wish = asked.wish(generator)
+        for start in range(0, asked.count, MICRO_BATCH):
+            if time.monotonic() > end:
+                raise InputError(f"That took longer than {SECONDS:g} seconds: ask for fewer slices.")
+            made.append(generator.some(asked.seed, range(start, min(start + MICRO_BATCH, asked.count)), wish))
+        return np.concatenate(made)
+
+    def walk(self, run: RunFolder, asked: Asked) -> UInt8[np.ndarray, "n side side"]:
         """Make slices on the way between the first two latents of a seed."""
         with self.turn():
             generator = self.generator(run)
-            return generator.make(*way(generator, "latents", WALK, seed, wish))[:, 0]
+            return generator.make(*way(generator, "latents", WALK, asked.seed, asked.wish(generator)))[:, 0]
+
+    def losses(self, run: RunFolder, log: list[dict[str, str]]) -> str:
+        """Draw a run's losses, anew when there are more; nothing before its first epoch has ended."""
+        with self.drawing:
+            if log and self._losses.get(run.root, (0, ""))[0] != len(log):
+                self._losses[run.root] = len(log), loss_curves(log, CHANCE)
+            return self._losses.get(run.root, (0, ""))[1]
+
+    def first(self, run: RunFolder) -> str:
+        """Return the last snapshot's first slices of seed 0, made once; nothing before there is a snapshot."""
+        snapshots = run.snapshots()
+        if not snapshots:
+            return ""
+        seen = snapshots[-1].images_seen
+        if self._first.get(run.root, (-1, ""))[0] != seen:
+            self._first[run.root] = seen, uri(mosaic(self.slices(run, Asked(count=SIDE_BY_SIDE)), SIDE_BY_SIDE // 2))
+        return self._first[run.root][1]
+
+    def nearest(self, run: RunFolder) -> list[Pair]:
+        """Return the last snapshot's slices nearest to training slices, once; none where that was not looked for."""
+        snapshots = run.snapshots()
+        if not snapshots or not snapshots[-1].metrics.exists():
+            return []
+        measured = snapshots[-1].metrics.stat().st_mtime_ns
+        if self._nearest.get(run.root, (0, []))[0] != measured:
+            found = read_json(snapshots[-1].metrics).get("memorisation")
+            try:
+                with self.turn():
+                    shown = pairs(found, self.generator(run), open_store_of(run, None)) if found else []
+            except InputError:  # the store is gone, or others work now
+                return []
+            self._nearest[run.root] = measured, shown
+        return self._nearest[run.root][1]
 
 
 def png(pixels: UInt8[np.ndarray, "height width"], note: str = NOTE, level: int = 6) -> bytes:
@@ -124,9 +209,3 @@ def archive(slices: UInt8[np.ndarray, "n side side"], seed: int, made_by: str) -
                 f"synthetic_{number:06d}.png", png(pixels, f"{NOTE}: {made_by}, seed {seed}, number {number}")
             )
     return content.getvalue()
-
-
-def facts(generator: TrainedGenerator) -> dict[str, Any]:
-    """Return what can be wished for, for the form."""
-    words = generator.vocabulary
-    return {"frames": words.frames, "labels": words.labels, "depth": words.depth, "lesion": words.lesion}

@@ -5,9 +5,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse
 
-from braingan.web.catalogue import Catalogue, Entry
-from braingan.web.run import losses_of
-from braingan.web.site import Site, metrics_of, name_of
+from braingan.errors import InputError
+from braingan.web.catalogue import Catalogue, Entry, name_of
+from braingan.web.site import Site
 
 SHOWN = ("frechet_distance", "precision_other_subject", "recall_other_subject", "detector_accuracy", "copies")
 MOST = 6
@@ -31,11 +31,17 @@ class OverviewPages:
         """Show the rows alone, to be put in place of older ones."""
         return self.site.page("rows.html", **_table(self.site.catalogue, sort, down, only))
 
-    def compare(self, run: Annotated[list[str], Query()]) -> HTMLResponse:
+    def compare(self, run: Annotated[tuple[str, ...], Query()] = ()) -> HTMLResponse:
         """Show some runs side by side."""
-        chosen = [self.site.catalogue.open(name) for name in run[:MOST]]
-        shown = [{"entry": of, "metrics": metrics_of(of), "losses": losses_of(of)} for of in chosen]
-        names = list(dict.fromkeys(name for of in chosen for name in of.metrics if "@" not in name))
+        chosen = [self.site.catalogue.open(name) for name in run]
+        if not 1 < len(chosen) <= MOST:
+            raise InputError(f"Tick two to {MOST} runs to compare.")
+        shop = self.site.workshop
+        shown = [
+            {"entry": of, "metrics": of.said, "losses": shop.losses(of.run, of.log), "first": shop.first(of.run)}
+            for of in chosen
+        ]
+        names = list(dict.fromkeys(name for of in chosen for name in of.said))
         return self.site.page("compare.html", runs=shown, names=[(name, name_of(name)) for name in names])
 
 
@@ -47,17 +53,14 @@ def _table(catalogue: Catalogue, sort: str, down: bool, only: str) -> dict[str, 
     columns = [name for name in SHOWN if any(name in of.metrics for of in every)]
 
     def key(of: Entry) -> tuple[bool, Any]:
-        if sort in columns:
-            return name_missing(of, sort), of.metrics.get(sort, {}).get("value", 0.0)
+        if sort in columns:  # what is not measured comes last, either way
+            return (sort not in of.metrics) != down, of.metrics.get(sort, {}).get("value", 0.0)
         return False, {"minutes": of.minutes, "images": of.images, "state": of.state}.get(sort, of.name)
-
-    def name_missing(of: Entry, name: str) -> bool:
-        return (name not in of.metrics) != down
 
     if sort:
         shown.sort(key=key, reverse=down)
     return {
-        "rows": [{"entry": of, "metrics": metrics_of(of)} for of in shown],
+        "rows": [{"entry": of, "metrics": of.said} for of in shown],
         "columns": [(name, name_of(name)) for name in columns],
         "sort": sort, "down": down, "only": only, "all": len(every),
         "running": any(of.state == "training" for of in every),

@@ -6,24 +6,21 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-from fastapi import APIRouter, Form
+from fastapi import APIRouter, Form, Query
 from fastapi.responses import HTMLResponse, Response
 from PIL import Image
 
-from braingan.data.conditions import Row
+from braingan.data.conditions import Vocabulary
 from braingan.errors import InputError
-from braingan.evaluation.material import open_store_of
 from braingan.folders import read_csv, read_json
-from braingan.report.figures import loss_curves
-from braingan.report.pictures import pairs
 from braingan.sampling.volume import geometry, write_volume
-from braingan.web.catalogue import Entry
-from braingan.web.generation import MOST, Workshop, archive, facts, png, uri
-from braingan.web.site import Site, metrics_of, name_of
+from braingan.training.run import read_config
+from braingan.web.catalogue import Entry, name_of
+from braingan.web.generation import MOST, Asked, Workshop, archive, png, uri
+from braingan.web.site import Site
 
 THUMBNAIL = 4
 DOWNLOADS = ("config.json", "log.csv", "events.csv", "report.html")
-CHANCE = 2 * float(np.log(2))
 
 
 class RunPages:
@@ -60,85 +57,44 @@ class RunPages:
         there = {path.name: path for path in _downloads(entry)}
         if file not in there:
             raise InputError(f"There is no file {file}.")
-        kept = {"Content-Disposition": f'attachment; filename="{name}-{file}"'}
-        return Response(there[file].read_bytes(), media_type="application/octet-stream", headers=kept)
+        return _kept(there[file].read_bytes(), f"{name}-{file}")
 
-    def _wished(self, entry: Entry, frame: str, label: str, depth: str, lesion: str) -> Row:
-        """Return what a form wishes for."""
-        return self.site.workshop.generator(entry.run).wish(
-            frame or None, label or None, float(depth) if depth else None, float(lesion) if lesion else None
-        )
-
-    def slices(
-        self,
-        name: str,
-        count: Annotated[int, Form()] = 16,
-        seed: Annotated[int, Form()] = 0,
-        frame: Annotated[str, Form()] = "",
-        label: Annotated[str, Form()] = "",
-        depth: Annotated[str, Form()] = "",
-        lesion: Annotated[str, Form()] = "",
-    ) -> HTMLResponse:
+    def slices(self, name: str, asked: Annotated[Asked, Form()]) -> HTMLResponse:
         """Make slices and show them, near-copies marked."""
         entry = self.site.catalogue.open(name)
-        wish = self._wished(entry, frame, label, depth, lesion)
-        made = self.site.workshop.slices(entry.run, count, seed, wish)
-        gate = self.site.workshop.gate(entry.run)
-        refused = gate.refuses(gate.nearest(made)) if gate is not None else np.zeros(len(made), bool)
-        pictures = [{"number": n, "png": uri(pixels), "refused": bool(refused[n])} for n, pixels in enumerate(made)]
-        asked = {"count": count, "seed": seed, "frame": frame, "label": label, "depth": depth, "lesion": lesion}
-        return self.site.page("slices.html", pictures=pictures, entry=entry, gated=gate is not None, asked=asked)
+        made, refused = self.site.workshop.judged(entry.run, asked)
+        pictures = [
+            {"number": n, "png": uri(pixels), "refused": refused is not None and bool(refused[n])}
+            for n, pixels in enumerate(made)
+        ]
+        return self.site.page(
+            "slices.html", pictures=pictures, entry=entry, gated=refused is not None, asked=asked.query
+        )
 
-    def zipped(
-        self,
-        name: str,
-        count: int = 16,
-        seed: int = 0,
-        frame: str = "",
-        label: str = "",
-        depth: str = "",
-        lesion: str = "",
-    ) -> Response:
+    def zipped(self, name: str, asked: Annotated[Asked, Query()]) -> Response:
         """Return slices as PNG files."""
-        entry = self.site.catalogue.open(name)
-        made = self.site.workshop.slices(entry.run, count, seed, self._wished(entry, frame, label, depth, lesion))
-        kept = {"Content-Disposition": f'attachment; filename="synthetic-{name}-{seed}.zip"'}
-        return Response(archive(made, seed, name), media_type="application/zip", headers=kept)
+        made = self.site.workshop.slices(self.site.catalogue.open(name).run, asked)
+        return _kept(archive(made, asked.seed, name), f"synthetic-{name}-{asked.seed}.zip")
 
-    def nifti(
-        self,
-        name: str,
-        count: int = 16,
-        seed: int = 0,
-        frame: str = "",
-        label: str = "",
-        depth: str = "",
-        lesion: str = "",
-    ) -> Response:
-        """Return slices as NIfTI."""
-        entry = self.site.catalogue.open(name)
-        made = self.site.workshop.slices(entry.run, count, seed, self._wished(entry, frame, label, depth, lesion))
-        kept = {"Content-Disposition": f'attachment; filename="synthetic-{name}-{seed}.nii.gz"'}
-        return Response(_nifti(self.site.workshop, entry, made), media_type="application/gzip", headers=kept)
+    def nifti(self, name: str, asked: Annotated[Asked, Query()]) -> Response:
+        """Return slices as NIfTI, one above the other."""
+        run = self.site.catalogue.open(name).run
+        where, made = geometry(read_config(run)), self.site.workshop.slices(run, asked)
+        with tempfile.TemporaryDirectory() as folder:
+            write_volume(Path(folder) / "slices.nii.gz", made, where)
+            content = (Path(folder) / "slices.nii.gz").read_bytes()
+        return _kept(content, f"synthetic-{name}-{asked.seed}.nii.gz")
 
-    def walk(
-        self,
-        name: str,
-        seed: Annotated[int, Form()] = 0,
-        frame: Annotated[str, Form()] = "",
-        label: Annotated[str, Form()] = "",
-        depth: Annotated[str, Form()] = "",
-        lesion: Annotated[str, Form()] = "",
-    ) -> HTMLResponse:
+    def walk(self, name: str, asked: Annotated[Asked, Form()]) -> HTMLResponse:
         """Show slices on the way between two latents."""
-        entry = self.site.catalogue.open(name)
-        made = self.site.workshop.walk(entry.run, seed, self._wished(entry, frame, label, depth, lesion))
-        return self.site.page("walk.html", pictures=[uri(pixels) for pixels in made], seed=seed)
+        made = self.site.workshop.walk(self.site.catalogue.open(name).run, asked)
+        return self.site.page("walk.html", pictures=[uri(pixels) for pixels in made], seed=asked.seed)
 
 
-def losses_of(of: Entry) -> str:
-    """Draw a run's losses; nothing before its first epoch has ended."""
-    return loss_curves(of.log, CHANCE) if of.log else ""
+def _kept(content: bytes, name: str) -> Response:
+    """Return a file to be kept."""
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(content, media_type="application/octet-stream", headers=headers)
 
 
 def _grids(of: Entry) -> dict[int, Path]:
@@ -165,28 +121,14 @@ def _thumbnail(of: Entry) -> bytes:
 
 def _run(entry: Entry, workshop: Workshop) -> dict[str, Any]:
     """Return what a run's page shows."""
-    grids = _grids(entry)
     found: Mapping[str, Any] = {}
     if entry.snapshot is not None and entry.snapshot.metrics.exists():
         found = read_json(entry.snapshot.metrics)
-    nearest: list[Any] = []
-    if found.get("memorisation"):
-        try:
-            nearest = pairs(found["memorisation"], workshop.generator(entry.run), open_store_of(entry.run, None))
-        except InputError:
-            nearest = []
+    words = Vocabulary.from_json(read_config(entry.run).get("vocabulary", {})) if entry.snapshot is not None else None
     return {
-        "entry": entry, "metrics": metrics_of(entry), "names": [(n, name_of(n)) for n in entry.metrics if "@" not in n],
-        "losses": losses_of(entry), "epochs": sorted(grids), "events": read_csv(entry.run.events),
-        "pairs": nearest, "confusion": found.get("detection", {}).get("confusion"), "own": found.get("confusion"),
-        "downloads": [path.name for path in _downloads(entry)], "most": MOST,
-        "can": facts(workshop.generator(entry.run)) if entry.snapshot is not None else None,
+        "entry": entry, "metrics": entry.said, "names": [(n, name_of(n)) for n in entry.said],
+        "losses": workshop.losses(entry.run, entry.log), "epochs": sorted(_grids(entry)),
+        "events": read_csv(entry.run.events), "pairs": workshop.nearest(entry.run), "can": words, "most": MOST,
+        "confusion": found.get("detection", {}).get("confusion"), "own": found.get("confusion"),
+        "downloads": [path.name for path in _downloads(entry)],
     }  # fmt: skip
-
-
-def _nifti(workshop: Workshop, entry: Entry, made: np.ndarray) -> bytes:
-    """Return slices as a NIfTI file, one above the other."""
-
-    with tempfile.TemporaryDirectory() as folder:
-        write_volume(Path(folder) / "slices.nii.gz", made, geometry(workshop.generator(entry.run)))
-        return (Path(folder) / "slices.nii.gz").read_bytes()

@@ -9,9 +9,8 @@ from fastapi.responses import HTMLResponse
 
 from braingan import __version__
 from braingan.folders import StudyFolder
-from braingan.report.wording import GROUPS, interval_of, number, value_of, words_of
 from braingan.study.reading import Readings
-from braingan.web.catalogue import Catalogue, Entry
+from braingan.web.catalogue import Catalogue
 from braingan.web.generation import Workshop
 
 
@@ -32,21 +31,3 @@ class Site:
         """Return a page."""
         html = self.templates.get_template(template).render(title=self.catalogue.title, version=__version__, **shown)
         return HTMLResponse(html, status)
-
-
-def name_of(metric: str) -> str:
-    """Return what a metric is called."""
-    known = {name for of in GROUPS.values() for name in of}
-    return words_of(metric, {}).name if metric in known else metric
-
-
-def metrics_of(of: Entry) -> dict[str, dict[str, str]]:
-    """Return a run's metrics in words: value, interval and floor."""
-    shares = {name: words.share for group in GROUPS.values() for name, words in group.items()}
-    return {
-        name: {
-            "value": value_of(entry, shares.get(name, False)), "interval": interval_of(entry, shares.get(name, False)),
-            "floor": number(entry["floor"], 0.0, shares.get(name, False)) if "floor" in entry else "",
-        }
-        for name, entry in of.metrics.items() if "@" not in name
-    }  # fmt: skip
