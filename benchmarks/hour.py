@@ -1,6 +1,6 @@
 """The newer model and the thesis's best for equal time: one hour, and three training seeds at 20 minutes.
 
-    python benchmarks/hour.py STORE OUT [--minutes 60] [--early 20] [--seeds 0 1 2] [--name hour] [--only-train]
+    python benchmarks/hour.py STORE OUT [--minutes 60] [--early 20] [--seeds 0 1 2] [--name hour]
             [--set evaluation.also=[]]
 
 Seed 0 is trained to the early end, evaluated, trained on to the late one and evaluated again; other seeds to the early
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from braingan.data.store import Store
 from braingan.folders import read_json, write_json
-from trials import RESULTS, Trial, measure, train
+from trials import RESULTS, Trial, measure
 
 MODELS = {
     "latentflow": ["model.name=latentflow"],
@@ -58,7 +58,6 @@ def main(arguments=None):
     parser.add_argument("--early", type=float, default=20)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--name", default="hour")
-    parser.add_argument("--only-train", action="store_true", help="to the early end; the same without it measures")
     parser.add_argument("--set", dest="sets", action="append", default=[], help="over both models' settings")
     given = parser.parse_args(arguments)
     given.out.mkdir(parents=True, exist_ok=True)
@@ -71,11 +70,6 @@ def main(arguments=None):
         (one["model"], one["seed"], one["minutes"]): one for one in kept["rows"]
         if one["settings"] == settings(one["model"], one["seed"], given.sets)
     }  # fmt: skip
-    if given.only_train:
-        for name, seed in ((name, seed) for name in MODELS for seed in given.seeds):
-            sets = settings(name, seed, given.sets)
-            train(Trial(given.early, "test", {}), sets, given.store, given.out / f"{name}-{seed}")
-        return
     for seed, minutes in plan(given.early, given.minutes, given.seeds):
         for name in MODELS:
             if (name, seed, minutes) not in rows:

@@ -67,15 +67,10 @@ def braingan(*arguments):
     subprocess.run(call, check=True, stdout=sys.stderr)
 
 
-def train(trial, sets, store, folder):
-    """Train one run, unless that is done."""
-    length = [f"training.minutes={trial.minutes}", "training.epochs=100000"] if trial.minutes else []
-    braingan("train", "--data", store, "--out", folder, *(part for name in sets + length for part in ("--set", name)))
-
-
 def measure(trial, sets, store, folder):
     """Train, evaluate and report one run, unless that is done; return its row."""
-    train(trial, sets, store, folder)
+    length = [f"training.minutes={trial.minutes}", "training.epochs=100000"] if trial.minutes else []
+    braingan("train", "--data", store, "--out", folder, *(part for name in sets + length for part in ("--set", name)))
     run = RunFolder(folder)
     snapshot = run.snapshots()[-1]
     found = snapshot.metrics if trial.split == "test" else snapshot.root / f"metrics-{trial.split}.json"

@@ -1,11 +1,21 @@
 """Shapes in annotations are checked in every test; fixtures make what they need."""
 
+import os
 from pathlib import Path
 
 import pytest
 from jaxtyping import install_import_hook
 
 install_import_hook("braingan", "beartype.beartype")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give each of several workers a core of its own, which its trainings and processes then share."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    if worker and hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
+
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -11,9 +11,10 @@ from PIL import Image
 import made
 from braingan.data.store import Store
 from braingan.errors import InputError
-from braingan.folders import RunFolder, read_json
+from braingan.folders import RunFolder, read_json, write_json
 from braingan.recipe import compose, train_recipe
 from braingan.report.certificate import write_gated_pictures
+from braingan.report.export import export
 from braingan.sampling.generator import TrainedGenerator
 
 
@@ -78,6 +79,22 @@ def test_the_certificate_says_by_what_rule_and_what_it_does_not_say(sample):
         certificate["nearest_admitted"] + certificate["nearest_refused"]
     )
     assert not re.search('(src|href)="http', page)
+
+
+def test_it_goes_along_with_the_weights_that_it_is_of_and_no_others(run, sample, tmp_path):
+    generator, (out, certificate) = TrainedGenerator.open(run), sample
+    assert "certificate.json" in export(generator, tmp_path / "out", sample=out)
+    assert read_json(tmp_path / "out" / "certificate.json") == certificate
+    said = f"Of {certificate['drawn']} slices of this generator (seed 0) the gate refused {certificate['refused']}"
+    assert said in (tmp_path / "out" / "README.md").read_text()
+    assert "certificate.json" not in export(generator, tmp_path / "out")
+    (tmp_path / "other").mkdir()
+    with pytest.raises(InputError, match=r"has no certificate\.json"):
+        export(generator, tmp_path / "new", sample=tmp_path / "other")
+    write_json(tmp_path / "other" / "certificate.json", certificate | {"weights_sha256": "0"})
+    with pytest.raises(InputError, match="is of another generator"):
+        export(generator, tmp_path / "new", sample=tmp_path / "other")
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_sample_without_a_gate_keeps_no_certificate_of_another(run, tmp_path):

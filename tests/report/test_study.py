@@ -29,6 +29,7 @@ def test_a_page_of_all_phases_with_its_files(study):
     for phase in ("1 Data", "2 Models", "3 Training", "4 Results", "5 Visual analysis", "6 Reproduce"):
         assert phase in page.text
     assert "4 cells, 2 trainings, 2 seeds each; 4 cells are measured" in page.text
+    assert "Mean over the training seeds" in page.text
     assert {path.suffix for path in study.figures.iterdir()} == {".svg", ".png"}
     assert {path.stem for path in study.figures.iterdir()} == {"losses", "over_epochs", "along_axes", "cost", "times"}
     assert study.table.exists()

@@ -8,9 +8,10 @@ import pytest
 
 from braingan.data.store import Store
 from braingan.errors import InputError
+from braingan.evaluation.intervals import student
 from braingan.evaluation.material import open_store_of
 from braingan.sampling.generator import TrainedGenerator
-from braingan.study.reading import REAL, Answer, Readings, scores, wilson
+from braingan.study.reading import REAL, Answer, Readings, half_width, scores, wilson
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +95,36 @@ def test_scores_of_answers_whose_truth_is_known():
     nothing = scores(truth, [])
     assert nothing["accuracy"] is None
     assert math.isnan(nothing["runs"]["a"]["taken_for_real"])
+
+
+def test_the_interval_holds_for_other_readers_and_other_slices():
+    random = np.random.default_rng(0)
+    held = {"both": 0, "answers": 0}
+    truth = [REAL, "a"] * 30
+    for _ in range(200):
+        skill, ease = random.normal(0, 0.08, 6)[:, None], random.uniform(-0.25, 0.25, 60)
+        right = random.random((6, 60)) < 0.6 + skill + ease
+        answers = [
+            Answer(f"reader {reader}", number, bool(of) == (truth[number] == REAL), 3, 1.0)
+            for (reader, number), of in np.ndenumerate(right)
+        ]
+        found = scores(truth, answers)
+        assert len(found["finished"]) == 6
+        held["both"] += found["low"] < 0.6 < found["high"]
+        low, high = wilson(int(right.sum()), right.size)
+        held["answers"] += low < 0.6 < high
+    assert held["both"] >= 184
+    assert held["answers"] < 175
+
+
+def test_half_the_interval_s_width_is_that_of_a_known_table():
+    """By hand: two readers with 5/6 and 4/6, slices with 1, 1, 1, 1, 1/2 and 0, of mean 3/4."""
+    right = np.array([[True, True, True, True, True, False], [True, True, True, True, False, False]])
+    rows, columns, rest = 1 / 12, 7 / 20, 1 / 12
+    variance = rows + columns - rest
+    freedom = int(variance**2 / (rows**2 / 1 + columns**2 / 5 + rest**2 / 5))
+    assert half_width(right) == pytest.approx(student(0.975, freedom) * math.sqrt(variance / 12))
+    assert half_width(np.ones((3, 4), bool)) == 0
 
 
 def test_wilson_s_interval_is_that_of_the_tables():

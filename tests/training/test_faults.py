@@ -82,7 +82,7 @@ def _quick(monkeypatch):
 
 def go(folder, store, disk, monkeypatch, **settings):
     """Train for three epochs of two steps, with a checkpoint a step and a snapshot after the second epoch."""
-    for module in (folders, checkpoint, record_module, run):
+    for module in (folders, checkpoint, run):
         monkeypatch.setattr(module, "replacing", disk.replacing)
     chosen = TrainingSettings(
         batch_size=8, samples=16, epochs=3, snapshots=(2,), threads=1, checkpoint_seconds=1e-9, **settings

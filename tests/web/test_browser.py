@@ -1,5 +1,6 @@
 """The page in a browser: Chromium, by Playwright; left out where there is no Chromium."""
 
+import re
 import shutil
 import socket
 import threading
@@ -15,6 +16,7 @@ from braingan.web.app import create_app
 playwright = pytest.importorskip("playwright.sync_api")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
+NAMED = "button|link|textbox|spinbutton|slider|checkbox|radio|combobox|img|table|heading"
 SIZES = {"desktop": (1200, 900), "phone": (390, 844)}
 
 
@@ -84,6 +86,19 @@ def test_every_page_fits_and_complains_of_nothing(page, address):
         page.goto(address + path)
         assert fits(page), path
         assert page.locator("h1").count() == 1
+
+
+def test_a_screen_reader_is_told_what_everything_is(page, address):
+    """Every control, picture and table has a name, and the page its landmarks, in the tree that a reader reads."""
+    for path in ("/", "/runs/finished", "/compare?run=finished&run=training", "/readings"):
+        page.goto(address + path)
+        tree = page.locator("body").aria_snapshot()
+        assert not re.findall(rf"^\s*- (?:{NAMED})(?! \")\b.*$", tree, re.MULTILINE), path
+        assert re.search(r"^\s*- main", tree, re.MULTILINE), path
+        assert re.search(r"^\s*- navigation", tree, re.MULTILINE), path
+        assert page.evaluate("document.documentElement.lang") == "en"
+    page.goto(address + "/runs/finished")
+    assert page.locator("#made").get_attribute("aria-live") == "polite"
 
 
 def test_a_running_study_updates_by_itself_and_keeps_what_is_ticked(page, address, study):

@@ -12,11 +12,15 @@ def command(
     run: options.Run,
     out: Annotated[Path, typer.Option("--out", help="The folder for weights, settings and model card.")],
     onnx: Annotated[bool, typer.Option("--onnx", help="Write an ONNX file too, checked against torch.")] = False,
+    certificate: Annotated[
+        Path | None,
+        typer.Option("--certificate", help="Slices of `braingan sample --gate`, whose certificate goes along."),
+    ] = None,
 ) -> None:
     """Write the generator with a model card, in the layout of a Hugging Face repository."""
     from braingan.folders import RunFolder
     from braingan.report.export import export
     from braingan.sampling.generator import TrainedGenerator
 
-    written = export(TrainedGenerator.open(RunFolder(run)), out, onnx)
+    written = export(TrainedGenerator.open(RunFolder(run)), out, onnx, certificate)
     typer.echo(f"{out}: {', '.join(written)}")

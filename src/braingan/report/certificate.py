@@ -128,6 +128,7 @@ def _certificate(generator: TrainedGenerator, gate: dict[str, Any], tally: Tally
     return {
         "format": FORMAT,
         "made_by": f"{generator.model.name}, {generator.snapshot.images_seen} training images seen",
+        "weights_sha256": weights_digest(generator),
         "seed": seed,
         "drawn": admitted + refused,
         "admitted": admitted,
@@ -141,6 +142,11 @@ def _certificate(generator: TrainedGenerator, gate: dict[str, Any], tally: Tally
         "does_not_say": list(LIMITS),
         "braingan": __version__,
     }
+
+
+def weights_digest(generator: TrainedGenerator) -> str:
+    """Return the SHA-256 of a generator's file of weights."""
+    return hashlib.sha256(generator.snapshot.weights("generator").read_bytes()).hexdigest()
 
 
 def _pair(one: Drawn) -> dict[str, Any]:

@@ -23,9 +23,11 @@ from braingan.errors import InputError
 from braingan.folders import read_json, replacing, write_bytes, write_json
 from braingan.models.architecture import Architecture
 from braingan.optional import optional
+from braingan.report.certificate import weights_digest
 from braingan.report.evaluation import unreadable
 from braingan.report.wording import number, words_of
 from braingan.sampling.generator import TrainedGenerator
+from braingan.sampling.pictures import CERTIFICATE
 
 SYNTHETIC = "makes synthetic brain MRI slices, not for clinical use"
 GRAPH, WEIGHTS, CONFIG, METRICS, CARD = (
@@ -52,21 +54,28 @@ class _Sampling(nn.Module):
         return self.model.sample(self.generator, latents, self.model.draw(self.generator, latents, told))
 
 
-def export(generator: TrainedGenerator, out: Path, onnx: bool = False) -> list[str]:
-    """Write weights, settings, metrics and a card, and the ONNX graph if wanted; return the files' names.
+def export(generator: TrainedGenerator, out: Path, onnx: bool = False, sample: Path | None = None) -> list[str]:
+    """Write weights, settings, metrics and a card, and what else is wanted; return the files' names.
+
+    Args:
+        generator: of a run.
+        out: the folder; an earlier export is replaced.
+        onnx: whether to write the ONNX graph.
+        sample: a folder of slices of this generator that the gate let out, whose certificate goes along.
 
     Raises:
-        InputError: the folder holds something else, a library is missing, the metrics are of another version, or the
-            graph does not do as torch does.
+        InputError: the folder holds something else, a library is missing, the metrics are of another version, the
+            graph does not do as torch does, or the sample has no certificate or one of another generator.
     """
     if out.exists() and any(not path.name.startswith(".") for path in out.iterdir()) and not _ours(out):
         raise InputError(f"{out} holds something else: choose another --out.")
     metrics = read_json(generator.snapshot.metrics) if generator.snapshot.metrics.exists() else None
     if metrics is not None and (reason := unreadable(metrics)):
         raise InputError(reason)
+    certificate = None if sample is None else _certificate(generator, sample)
     graph = onnx_graph(generator) if onnx else None
     out.mkdir(parents=True, exist_ok=True)
-    for name in (GRAPH, METRICS):
+    for name in (GRAPH, METRICS, CERTIFICATE):
         (out / name).unlink(missing_ok=True)
     if graph is not None:
         write_bytes(out / GRAPH, graph)
@@ -74,10 +83,25 @@ def export(generator: TrainedGenerator, out: Path, onnx: bool = False) -> list[s
         shutil.copyfile(generator.snapshot.weights("generator"), path)
     if metrics is not None:
         write_json(out / METRICS, metrics)
+    if certificate is not None:
+        write_json(out / CERTIFICATE, certificate)
     kept = {key: value for key, value in generator.config.items() if key != "store"}
     write_json(out / CONFIG, {"synthetic": SYNTHETIC, "braingan": __version__, **kept})
-    write_bytes(out / CARD, card(generator, metrics, onnx).encode())
+    write_bytes(out / CARD, card(generator, metrics, certificate, onnx).encode())
     return sorted(path.name for path in out.iterdir() if not path.name.startswith("."))
+
+
+def _certificate(generator: TrainedGenerator, sample: Path) -> dict[str, Any]:
+    path = sample / CERTIFICATE
+    if not path.exists():
+        raise InputError(f"{sample} has no {CERTIFICATE}: make it by `braingan sample {generator.run.root} --gate`.")
+    certificate: dict[str, Any] = read_json(path)
+    if certificate.get("weights_sha256") != weights_digest(generator):
+        raise InputError(
+            f"{path} is of another generator, or of another version of braingan: make it anew by "
+            f"`braingan sample {generator.run.root} --gate`."
+        )
+    return certificate
 
 
 def _ours(out: Path) -> bool:
@@ -142,7 +166,9 @@ def _properties(generator: TrainedGenerator) -> dict[str, str]:
     }
 
 
-def card(generator: TrainedGenerator, metrics: dict[str, Any] | None, onnx: bool) -> str:
+def card(
+    generator: TrainedGenerator, metrics: dict[str, Any] | None, certificate: dict[str, Any] | None, onnx: bool
+) -> str:
     """Return the model card, in Markdown with the head that Hugging Face's hub reads."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("braingan.report", "."), undefined=jinja2.StrictUndefined, trim_blocks=True
@@ -162,6 +188,7 @@ def card(generator: TrainedGenerator, metrics: dict[str, Any] | None, onnx: bool
             (words.name, number(of["value"]), number(of["floor"]) if "floor" in of else "", words.good)
             for words, of in rows
         ],
+        certificate=certificate,
         onnx=onnx,
         version=__version__,
     )

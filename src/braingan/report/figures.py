@@ -49,7 +49,7 @@ def trade_off(generated: Curve, floor: Curve) -> str:
         axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1), aspect="equal")
         axes.spines[["top", "right"]].set_visible(False)
         figure.legend(loc="outside upper left", ncols=2, frameon=False)
-        return svg(figure)
+        return svg(figure, "precision against recall")
 
 
 def _best_point(curve: Curve, weight: float) -> tuple[float, float]:
@@ -76,7 +76,7 @@ def loss_curves(rows: list[dict[str, str]], chance: float) -> str:
         axes.set_xlim(left=0)
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False)
-        return svg(figure)
+        return svg(figure, "losses of both players")
 
 
 def likeness_chart(admitted: Sequence[float], refused: Sequence[float], marks: Mapping[str, float]) -> str:
@@ -94,12 +94,12 @@ def likeness_chart(admitted: Sequence[float], refused: Sequence[float], marks: M
         axes.set(xlabel="likeness to the nearest training slice", ylabel="slices", xlim=(0, 1))
         axes.spines[["top", "right"]].set_visible(False)
         figure.legend(loc="outside upper left", ncols=3, frameon=False, fontsize=9)
-        return svg(figure)
+        return svg(figure, "likeness to the nearest training slice")
 
 
-def svg(figure: Figure) -> str:
-    """Return a figure as SVG, to put into a page."""
+def svg(figure: Figure, name: str) -> str:
+    """Return a figure as SVG, to put into a page; a screen reader is told its name."""
     text = io.StringIO()
     with mpl.rc_context(STYLE):
-        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None, "Title": name})
     return text.getvalue()[text.getvalue().index("<svg") :]

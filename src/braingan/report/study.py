@@ -18,13 +18,13 @@ from braingan.folders import SnapshotFolder, StudyFolder, read_json, write_bytes
 from braingan.report.figures import png_uri, svg
 from braingan.report.pictures import pairs, taken
 from braingan.report.run import growth, networks_of, real_slices
-from braingan.report.study_figures import SEED, figures_of, label, save, series_of
+from braingan.report.study_figures import figures_of, label, save, series_of
 from braingan.report.wording import GROUPS, Words, interval_of, number, value_of, words_of
 from braingan.sampling.generator import TrainedGenerator
 from braingan.study.claims import GENERATORS, check, source_study
 from braingan.study.losses import loss_facts
 from braingan.study.reading import Readings, scores
-from braingan.study.table import Row, read_plan, read_rows, write_table
+from braingan.study.table import SEED, Row, by_cell, over_seeds, read_plan, read_rows, write_table
 from braingan.training.run import mosaic
 
 SHOWN, COLUMNS = 32, 8
@@ -75,7 +75,7 @@ def write_study_report(folder: StudyFolder, data: Path | None = None) -> Path:
                   if (path := inspected.parent / f"{name}.png").exists()},
         models=_models(shown),
         flow=_flow(shown, store),
-        figures={name: svg(figure) for name, figure in figures.items()},
+        figures={name: svg(figure, name.replace("_", " ")) for name, figure in figures.items()},
         widths={name: round(REM_AN_INCH * figure.get_figwidth(), 1) for name, figure in figures.items()},
         trials=_trials(folder),
         trained=[_trained(row) for row in rows],
@@ -145,23 +145,26 @@ def _trained(row: Row) -> dict[str, Any]:
 
 
 def _results(rows: Sequence[Row]) -> dict[str, Any]:
-    """Return the main table: its columns' words, and each row's values."""
+    """Return the main table: its columns' words, and each cell's values over the training seeds."""
     shown = [name for name in RESULTS if any(name in row.metrics for row in rows)]
     first = next((row.metrics for row in rows if row.metrics), {})
+    words = {name: _words(name, first[name]) for name in shown}
     table = []
-    for row in rows:
-        cells = []
+    for cell in by_cell(rows):
+        values = []
         for name in shown:
-            entry, words = row.metrics.get(name), _words(name, first[name])
-            cells.append(
-                {"value": value_of(entry, words.share), "interval": interval_of(entry, words.share)} if entry else None
-            )
-        table.append({"name": label(row.values), "subjects": row.subjects, "slices": row.slices, "cells": cells,
-                      "minutes": row.seconds / 60, "state": row.state, "note": row.note})  # fmt: skip
-    floors = [number(first[name].get("floor", math.nan), 0.0, _words(name, first[name]).share) for name in shown]
+            entry, share = over_seeds(cell, name), words[name].share
+            values.append({"value": value_of(entry, share), "interval": interval_of(entry, share)} if entry else None)
+        measured, states = sum(bool(row.metrics) for row in cell), dict.fromkeys(row.state for row in cell)
+        table.append({
+            "name": series_of(cell[0]), "subjects": cell[0].subjects, "cells": values,
+            "minutes": float(np.mean([row.seconds for row in cell])) / 60, "state": ", ".join(states),
+            "notes": " ".join(dict.fromkeys(row.note for row in cell)),
+            "short": f"{measured} of {len(cell)} seeds" if 0 < measured < len(cell) else "",
+        })  # fmt: skip
+    floors = [number(first[name].get("floor", math.nan), 0.0, words[name].share) for name in shown]
     protocol = next((row.found["protocol"] for row in rows if row.found), None)
-    return {"columns": [_words(name, first[name]) for name in shown], "rows": table, "floors": floors,
-            "protocol": protocol}  # fmt: skip
+    return {"columns": list(words.values()), "rows": table, "floors": floors, "protocol": protocol}
 
 
 def _words(name: str, entry: Mapping[str, Any]) -> Words:

@@ -18,7 +18,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 from braingan.folders import replacing
 from braingan.report.figures import BLUE, GREY, ORANGE, STYLE
 from braingan.report.wording import DISTANCE_NAME
-from braingan.study.table import Row
+from braingan.study.table import SEED, Row
 
 METRIC = "frechet_distance"
 LOOKS = tuple(
@@ -32,7 +32,6 @@ LOOKS = tuple(
 """Colour (Okabe and Ito's), line and mark of a series; the next seven have hollow marks."""
 COLUMNS, LEAST_WIDTH = 3, 5.2
 MOST_PANELS = 12
-SEED = "training.seed"
 PNG_DPI = 160
 
 

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Bool, UInt8
 
 from braingan.data.store import Store
 from braingan.errors import InputError
+from braingan.evaluation.intervals import student
 from braingan.folders import read_json, replacing, write_json
 from braingan.randomness import draws
 from braingan.sampling.generator import TrainedGenerator
@@ -171,23 +172,53 @@ def wilson(right: int, of: int) -> tuple[float, float]:
     return middle - width, middle + width
 
 
+def half_width(right: Bool[np.ndarray, "readers slices"]) -> float:
+    """Return half the 95 % interval's width of the share that is right, for other readers and other slices, too.
+
+    Of two readers or more, and two slices or more. In the layout of two crossed random factors (Scheffé, The Analysis
+    of Variance, 1959, chapter 7) the mean's variance is (MS_reader + MS_slice - MS_residual) / (readers · slices), with
+    Satterthwaite's degrees of freedom.
+    """
+    of = right.astype(np.float64)
+    readers, slices = of.shape
+    by_reader, by_slice = of.mean(1), of.mean(0)
+    residual = of - by_reader[:, None] - by_slice + of.mean()
+    freedom = np.array([readers - 1, slices - 1, (readers - 1) * (slices - 1)])
+    squares = slices * np.square(by_reader - of.mean()).sum(), readers * np.square(by_slice - of.mean()).sum()
+    means = np.array([*squares, np.square(residual).sum()]) / freedom
+    variance = means @ (1, 1, -1)
+    if variance <= 0:
+        return 0.0
+    effective = int(variance**2 / (means**2 / freedom).sum())
+    return student(0.975, max(effective, 1)) * sqrt(variance / of.size)
+
+
 def scores(truth: Sequence[str], answers: Sequence[Answer]) -> dict[str, Any]:
     """Return what answers to a series amount to.
 
     Returns:
-        `accuracy` with `low` and `high` (Wilson's, of answers as if independent), the `confusion` matrix, by reader and
+        `accuracy` with `low` and `high`: Wilson's interval of answers as if independent, and where several readers
+        `finished`, the wider one that their differences and the slices' call for; the `confusion` matrix, by reader and
         by run the share that was right or taken for real, and the generated slices that `fooled` most.
     """
     right = sum(answer.real == (truth[answer.number] == REAL) for answer in answers)
     low, high = wilson(right, len(answers))
+    table_of = {(answer.reader, answer.number): answer.real == (truth[answer.number] == REAL) for answer in answers}
+    everyone = sorted({answer.reader for answer in answers})
+    finished = [reader for reader in everyone if all((reader, number) in table_of for number in range(len(truth)))]
+    if len(finished) > 1:
+        width = half_width(
+            np.array([[table_of[reader, number] for number in range(len(truth))] for reader in finished])
+        )
+        low, high = max(min(low, right / len(answers) - width), 0), min(max(high, right / len(answers) + width), 1)
     table = {name: {"real": 0, "generated": 0} for name in (REAL, "generated")}
     for answer in answers:
         row = REAL if truth[answer.number] == REAL else "generated"
         table[row]["real" if answer.real else "generated"] += 1
     return {
         "answers": len(answers), "accuracy": right / len(answers) if answers else None, "low": low, "high": high,
-        "confusion": table, "readers": _by_reader(truth, answers), "runs": _by_run(truth, answers),
-        "fooled": _fooled(truth, answers),
+        "finished": finished, "confusion": table, "readers": _by_reader(truth, answers),
+        "runs": _by_run(truth, answers), "fooled": _fooled(truth, answers),
     }  # fmt: skip
 
 

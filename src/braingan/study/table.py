@@ -1,6 +1,6 @@
 """A study's table: a row per cell, from its plan and its runs' folders, whatever is finished."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from braingan.training.run import read_config, read_log
 SHOWN = ("frechet_distance", "kernel_distance", "precision_other_subject", "recall_other_subject", "detector_accuracy",
          "copies")  # fmt: skip
 """What the LaTeX table has; the CSV has all."""
+SEED = "training.seed"
 
 
 @dataclass(frozen=True)
@@ -118,8 +119,28 @@ def _row(folder: StudyFolder, cell: Mapping[str, Any]) -> Row:
     )
 
 
+def by_cell(rows: Sequence[Row]) -> list[list[Row]]:
+    """Return the rows that differ in nothing but the training seed together, in order."""
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        found.setdefault(repr({name: value for name, value in row.values.items() if name != SEED}), []).append(row)
+    return list(found.values())
+
+
+def over_seeds(rows: Sequence[Row], metric: str) -> dict[str, Any]:
+    """Return a cell's value of a metric as its mean over training seeds, between the least and the greatest.
+
+    Of one seed, what was measured, with its interval by subject; of none, nothing.
+    """
+    entries = [row.metrics[metric] for row in rows if metric in row.metrics]
+    if len(entries) < 2:
+        return dict(entries[0]) if entries else {}
+    values = [entry["value"] for entry in entries]
+    return {"value": sum(values) / len(values), "low": min(values), "high": max(values)}
+
+
 def write_table(folder: StudyFolder) -> None:
-    """Write `table.csv`, with every metric, its interval and floor, and `table.tex`."""
+    """Write `table.csv`, with every metric of every row, its interval and floor, and `table.tex`."""
     rows = read_rows(folder)
     axes = list(dict.fromkeys(name for row in rows for name in row.values))
     metrics = list(dict.fromkeys(name for row in rows for name in row.metrics))
@@ -141,13 +162,15 @@ def write_table(folder: StudyFolder) -> None:
 
 
 def _latex(rows: list[Row], axes: list[str]) -> str:
-    """Return the table for a paper: booktabs, half the interval's width behind ±."""
+    """Return the table for a paper (booktabs), a line per cell: its value and between what it lies (`over_seeds`)."""
     shown = [name for name in SHOWN if any(name in row.metrics for row in rows)]
+    axes = [axis for axis in axes if axis != SEED]
     header = [*(axis.rpartition(".")[2] if axis != "model.name" else "model" for axis in axes), "subjects", "minutes"]
     lines = [" & ".join(_escaped(text) for text in [*header, *(name.replace("_", " ") for name in shown)]) + r" \\"]
-    for row in rows:
-        numbers = [_number(row.metrics.get(name, {})) for name in shown]
-        cells = [*(str(row.values.get(axis, "")) for axis in axes), str(row.subjects), f"{row.seconds / 60:.1f}"]
+    for cell in by_cell(rows):
+        minutes = sum(row.seconds for row in cell) / len(cell) / 60
+        cells = [*(str(cell[0].values.get(axis, "")) for axis in axes), str(cell[0].subjects), f"{minutes:.1f}"]
+        numbers = [_number(over_seeds(cell, name)) for name in shown]
         lines.append(" & ".join([*map(_escaped, cells), *numbers]) + r" \\")
     head = rf"\begin{{tabular}}{{{'l' * len(axes)}{'r' * (2 + len(shown))}}}" + "\n\\toprule\n"
     return head + lines[0] + "\n\\midrule\n" + "\n".join(lines[1:]) + "\n\\bottomrule\n\\end{tabular}\n"
@@ -158,7 +181,7 @@ def _number(entry: Mapping[str, float]) -> str:
         return "--"
     if "low" not in entry:
         return f"${entry['value']:.3g}$"
-    return rf"${entry['value']:.3g} \pm {(entry['high'] - entry['low']) / 2:.2g}$"
+    return f"${entry['value']:.3g}$ (${entry['low']:.3g}$ to ${entry['high']:.3g}$)"
 
 
 def _escaped(text: str) -> str:
