@@ -1,9 +1,10 @@
 """What the decoder starts as, and how far the discriminator sees."""
 
+import pytest
 import torch
 
 from braingan.models.blockcode import BlockCode
-from braingan.models.decoder import Bounded, Decoder, patch_discriminator
+from braingan.models.decoder import MARGIN, Bounded, Decoder, patch_discriminator, reconstruction_error
 
 
 def decoder(side=32):
@@ -17,7 +18,7 @@ def test_it_adds_details_to_the_code_s_own_picture():
     made = decoder()
     codes, noise = torch.randn(3, 8, 4, 4), torch.randn(3, 1, 16, 16)
     torch.nn.init.zeros_(made.leave.weight)
-    torch.testing.assert_close(made(codes, noise), made.code.decode(codes).clamp(-1, 1))
+    torch.testing.assert_close(made(codes, noise), made.code.decode(codes))
 
 
 def test_the_same_code_with_other_noise_is_another_slice_of_the_same_anatomy():
@@ -37,6 +38,25 @@ def test_what_lies_outside_the_range_is_clamped_and_only_let_back_in():
     assert bounded.tolist() == [-1, -1, -0.5, 0.5, 1, 1]
     bounded.backward(torch.tensor([-1.0, 1.0, -1.0, 1.0, -1.0, 1.0]))  # a descent's step is against it
     assert x.grad.tolist() == [-1, 0, -1, 1, 0, 1]
+
+
+def test_what_is_black_is_to_be_drawn_a_margin_below_it():
+    cases = (  # slice, drawn, error, its gradient
+        (-1.0, -1 - 2 * MARGIN, 0.0, 0.0), (-1.0, -1 - MARGIN / 2, MARGIN / 2, 1.0), (-1.0, 0.0, 1 + MARGIN, 1.0),
+        (0.5, 0.25, 0.25, -1.0), (0.5, -3.0, 1.5, -1.0), (1.0, 3.0, 0.0, 0.0),
+    )  # fmt: skip
+    for real, value, error, gradient in cases:
+        drawn = torch.full((1, 1, 1, 1), value, requires_grad=True)
+        found = reconstruction_error(drawn, torch.full((1, 1, 1, 1), real))
+        assert found.item() == pytest.approx(error)
+        found.backward()
+        assert drawn.grad.item() == pytest.approx(gradient)
+
+
+def test_a_mask_takes_nothing_from_its_slice():
+    drawn, slices = torch.zeros(2, 2, 4, 4), torch.full((2, 2, 4, 4), 0.5)
+    alone = reconstruction_error(drawn[:, :1], slices[:, :1])
+    assert reconstruction_error(drawn, slices).item() == pytest.approx(2 * alone.item())
 
 
 def test_a_logit_sees_38_pixels():

@@ -18,6 +18,8 @@ from braingan.models.flow import zero
 from braingan.models.keras import BatchNormalization
 
 SLOPE = 0.2
+MARGIN = 4 / 127.5
+"""How far below black a decoder learns to draw what is black: four grey levels, that its noise does not reach over."""
 BLOCKS = 4
 """Residual blocks, by whose number their first convolutions are scaled (Zhang et al., Fixup, 2019, section 3)."""
 
@@ -80,13 +82,25 @@ class Decoder(nn.Module):
     def forward(
         self, codes: Float[Tensor, "n c grid grid"], noise: Float[Tensor, "n 1 half half"]
     ) -> Float[Tensor, "n k side side"]:
-        """Return slices in -1..1."""
+        """Return slices that are still to be clamped to -1..1."""
         x = self.enter(codes.contiguous(memory_format=torch.channels_last)) + self.position
         x = F.pixel_shuffle(self.to_quarter(self.at_eighth(x)), 2) + self.noise_quarter(2 * F.avg_pool2d(noise, 2))
         x = F.pixel_shuffle(self.to_half(self.at_quarter(x)), 2) + self.noise_half(noise)
         details = F.pixel_shuffle(self.leave(F.leaky_relu(self.at_half(x), SLOPE)), 2)
-        slices: Tensor = self.code.decode(codes) + details.float()
-        return bounded(slices) if torch.is_grad_enabled() else slices.clamp(-1, 1)
+        drawn: Tensor = self.code.decode(codes) + details.float()
+        return drawn
+
+
+def reconstruction_error(
+    drawn: Float[Tensor, "n k side side"], slices: Float[Tensor, "n k side side"]
+) -> Float[Tensor, ""]:
+    """Return the mean absolute error of what is drawn, not yet clamped, summed over the channels.
+
+    Where a slice is black (-1) it is max(0, y + 1 + MARGIN) of what is drawn, y: black stays black with other noise.
+    """
+    error = (bounded(drawn) - slices).abs()
+    total: Tensor = torch.where(slices > -1, error, F.relu(drawn + 1 + MARGIN)).mean((0, 2, 3)).sum()
+    return total
 
 
 class Bounded(torch.autograd.Function):

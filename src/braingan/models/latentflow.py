@@ -20,7 +20,7 @@ from braingan.data.conditions import CONDITIONS, NO_WORDS, Condition, Vocabulary
 from braingan.errors import InputError
 from braingan.models.architecture import Architecture, Autocast, Made, Rate, Real
 from braingan.models.blockcode import BLOCK, BlockCode
-from braingan.models.decoder import Decoder, patch_discriminator
+from braingan.models.decoder import Decoder, bounded, patch_discriminator, reconstruction_error
 from braingan.models.flow import VelocityField, flow, matching_loss
 from braingan.models.told import left_open
 
@@ -82,7 +82,7 @@ class FlowAndDecoder(nn.Module):
         """Make slices in -1..1 by so many steps of the flow, from noise of that standard deviation."""
         start, noise = self.parts(latents)
         codes = flow(partial(self.field, told=told), temperature * start, steps)
-        made: Tensor = self.decoder(codes, noise)
+        made: Tensor = self.decoder(codes, noise).clamp(-1, 1)
         return made
 
 
@@ -179,9 +179,9 @@ class LatentFlow(Architecture):
         """Complete real slices' codes y, and teach the flow; the further loss, with noise z, is
 
         λ E|decoder(y) - x| + E‖v(x_t, t, told) - (y - z)‖², the first term for the decoder, the second for the flow.
-        The first is a sum over the channels, so that a mask takes nothing from its slice. Once the flow learns no more,
-        the second is gone and some of the codes are the flow's own: these have no real slice to be like, and the
-        discriminator alone judges them.
+        The first is `reconstruction_error`: a sum over the channels, so that a mask takes nothing from its slice. Once
+        the flow learns no more, the second is gone and some of the codes are the flow's own: these have no real slice
+        to be like, and the discriminator alone judges them.
         """
         assert isinstance(generator, FlowAndDecoder)
         (start, noise), (time, side, untold) = generator.parts(latents), generator.choices(latents)
@@ -200,8 +200,8 @@ class LatentFlow(Architecture):
                 field = partial(generator.field, told=real.told[own:])
                 codes = torch.cat([codes[:own], flow(field, self.temperature * start[own:], self.steps)])
         with autocast():
-            fake = generator.decoder(codes, noise)
-        error = (fake[:own] - slices[:own]).abs().mean((0, 2, 3)).sum()
+            drawn = generator.decoder(codes, noise)
+        fake, error = bounded(drawn), reconstruction_error(drawn[:own], slices[:own])
         further, scalars = self.reconstruction * error, {"reconstruction_error": error.detach()}
         if matching is None:
             return Made(slices, fake, further, scalars)
