@@ -1,9 +1,11 @@
 """A study's rows over training seeds."""
 
+import math
+from dataclasses import replace
 from pathlib import Path
 
-from braingan.folders import RunFolder
-from braingan.study.table import Row, by_cell, over_seeds
+from braingan.folders import RunFolder, SnapshotFolder
+from braingan.study.table import Row, by_cell, minutes_of, over_seeds
 
 
 def row(seed, value=None, **values):
@@ -23,3 +25,10 @@ def test_a_cell_s_value_is_the_mean_over_its_measured_seeds():
     assert over_seeds(cell[:2], "frechet_distance") == {"value": 4.0, "low": 1.0, "high": 9.0}
     assert over_seeds(cell[1:2], "frechet_distance") == {}
     assert over_seeds(cell, "kernel_distance") == {}
+
+
+def test_a_cell_s_minutes_are_of_the_trainings_that_came_to_its_end():
+    begun = replace(row(0), log=[{"images": "8", "seconds": "30"}])
+    ended = replace(row(1), log=[{"images": "16", "seconds": "120"}], snapshot=SnapshotFolder(Path("nowhere")))
+    assert minutes_of([begun, ended, row(2)]) == 2
+    assert math.isnan(minutes_of([begun, row(2)]))

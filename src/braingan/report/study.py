@@ -24,7 +24,7 @@ from braingan.sampling.generator import TrainedGenerator
 from braingan.study.claims import GENERATORS, check, source_study
 from braingan.study.losses import loss_facts
 from braingan.study.reading import Readings, scores
-from braingan.study.table import SEED, Row, by_cell, over_seeds, read_plan, read_rows, write_table
+from braingan.study.table import SEED, Row, by_cell, minutes_of, over_seeds, read_plan, read_rows, write_table
 from braingan.training.run import mosaic
 
 SHOWN, COLUMNS = 32, 8
@@ -158,7 +158,7 @@ def _results(rows: Sequence[Row]) -> dict[str, Any]:
         measured, states = sum(bool(row.metrics) for row in cell), dict.fromkeys(row.state for row in cell)
         table.append({
             "name": series_of(cell[0]), "subjects": cell[0].subjects, "cells": values,
-            "minutes": float(np.mean([row.seconds for row in cell])) / 60, "state": ", ".join(states),
+            "minutes": minutes_of(cell), "state": ", ".join(states),
             "notes": " ".join(dict.fromkeys(row.note for row in cell)),
             "short": f"{measured} of {len(cell)} seeds" if 0 < measured < len(cell) else "",
         })  # fmt: skip

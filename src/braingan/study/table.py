@@ -1,5 +1,6 @@
 """A study's table: a row per cell, from its plan and its runs' folders, whatever is finished."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -139,6 +140,12 @@ def over_seeds(rows: Sequence[Row], metric: str) -> dict[str, Any]:
     return {"value": sum(values) / len(values), "low": min(values), "high": max(values)}
 
 
+def minutes_of(rows: Sequence[Row]) -> float:
+    """Return how long a cell's trainings took, the mean over those training seeds that reached its end; NaN of none."""
+    minutes = [row.seconds / 60 for row in rows if row.snapshot is not None]
+    return sum(minutes) / len(minutes) if minutes else math.nan
+
+
 def write_table(folder: StudyFolder) -> None:
     """Write `table.csv`, with every metric of every row, its interval and floor, and `table.tex`."""
     rows = read_rows(folder)
@@ -168,8 +175,9 @@ def _latex(rows: list[Row], axes: list[str]) -> str:
     header = [*(axis.rpartition(".")[2] if axis != "model.name" else "model" for axis in axes), "subjects", "minutes"]
     lines = [" & ".join(_escaped(text) for text in [*header, *(name.replace("_", " ") for name in shown)]) + r" \\"]
     for cell in by_cell(rows):
-        minutes = sum(row.seconds for row in cell) / len(cell) / 60
-        cells = [*(str(cell[0].values.get(axis, "")) for axis in axes), str(cell[0].subjects), f"{minutes:.1f}"]
+        took = minutes_of(cell)
+        minutes = "--" if math.isnan(took) else f"{took:.1f}"
+        cells = [*(str(cell[0].values.get(axis, "")) for axis in axes), str(cell[0].subjects), minutes]
         numbers = [_number(over_seeds(cell, name)) for name in shown]
         lines.append(" & ".join([*map(_escaped, cells), *numbers]) + r" \\")
     head = rf"\begin{{tabular}}{{{'l' * len(axes)}{'r' * (2 + len(shown))}}}" + "\n\\toprule\n"
