@@ -13,7 +13,7 @@ import argparse
 from pathlib import Path
 
 from braingan.data.store import Store
-from braingan.folders import read_json, write_json
+from braingan.folders import RunFolder, read_json, write_json
 from trials import RESULTS, Trial, measure
 
 MODELS = {
@@ -40,7 +40,10 @@ def settings(name, seed, sets=()):
 
 def row(name, seed, minutes, store, out, sets=()):
     """Train one model to some minutes and measure it."""
-    found = measure(Trial(minutes, "test", {}), settings(name, seed, sets), store, out / f"{name}-{seed}")
+    run = RunFolder(out / f"{name}-{seed}")
+    if run.config.exists() and read_json(run.config)["recipe"]["training"]["minutes"] > minutes:
+        raise SystemExit(f"{run.root} was trained for longer than {minutes:g} minutes: give another OUT.")
+    found = measure(Trial(minutes, "test", {}), settings(name, seed, sets), store, run.root)
     return {"model": name, "seed": seed, "minutes": minutes, **found}
 
 
@@ -66,15 +69,14 @@ def main(arguments=None):
     kept = read_json(results) if results.exists() else {"store": store, "rows": []}
     if kept["store"] != store:
         parser.error(f"{results} is of another store: give another --name, or remove it.")
-    rows = {
-        (one["model"], one["seed"], one["minutes"]): one for one in kept["rows"]
-        if one["settings"] == settings(one["model"], one["seed"], given.sets)
-    }  # fmt: skip
+    own = [one for one in kept["rows"] if one["settings"] == settings(one["model"], one["seed"], given.sets)]
+    others = [one for one in kept["rows"] if one not in own]
+    rows = {(one["model"], one["seed"], one["minutes"]): one for one in own}
     for seed, minutes in plan(given.early, given.minutes, given.seeds):
         for name in MODELS:
             if (name, seed, minutes) not in rows:
                 rows[name, seed, minutes] = row(name, seed, minutes, given.store, given.out, given.sets)
-                write_json(results, {"store": store, "rows": list(rows.values())})
+                write_json(results, {"store": store, "rows": [*others, *rows.values()]})
             print(told(rows[name, seed, minutes]), flush=True)
 
 

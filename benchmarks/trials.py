@@ -35,10 +35,14 @@ class Trial:
 BRIEFLY = ["evaluation.also=[]", "evaluation.seeds=1", "evaluation.detector=false"]
 
 
-def rates():
+CELLS = [(batch, rate, 10_000) for batch in (64, 16) for rate in ("2e-4", "8e-4")]
+CELLS += [(16, "3.2e-3", 10_000), (64, "2e-4", 0)]
+BEYOND = [(16, "8e-4", 0), (16, "8e-4", 40_000), (8, "4e-4", 10_000), (8, "8e-4", 10_000)]
+"""Around the best of `CELLS`."""
+
+
+def rates(cells):
     """The best of the thesis's for equal time (`quarter_hour`), by batch size, rate and averaging; a core each."""
-    cells = [(batch, rate, 10_000) for batch in (64, 16) for rate in ("2e-4", "8e-4")]
-    cells += [(16, "3.2e-3", 10_000), (64, "2e-4", 0)]
     return {
         f"batch {batch}, rate {rate}, averaged over {averaging} images": [
             "model.name=thesis4", f"training.batch_size={batch}", f"training.learning_rate={rate}",
@@ -57,7 +61,8 @@ TRIALS = {
             "rate 2e-4, betas 0.5": ["training.learning_rate=2e-4", "training.betas=[0.5,0.999]"],
         },
     ),
-    "rates": Trial(0, "validation", rates(), 2),
+    "rates": Trial(0, "validation", rates(CELLS), 2),
+    "beyond": Trial(0, "validation", rates(BEYOND), 2),
     "quarter_hour": Trial(15, "test", {name: [f"model.name={name}"] for name in ("thesis4", "thesis7", "thesis15")}),
 }
 

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float
 from pydantic import BeforeValidator, SerializeAsAny, model_validator
 
+from braingan.data.conditions import LESION_SHARE, why_no_masks
 from braingan.data.settings import DataSettings
 from braingan.data.store import Store
 from braingan.errors import InputError
@@ -62,11 +63,12 @@ def compose(file: Path | None, sets: Iterable[str]) -> Recipe:
 
 
 def settle(recipe: Recipe, store: Store) -> Recipe:
-    """Fit a recipe to a store and this machine: what `auto` stands for is settled, and the data settings become
-    the store's, but for the frames chosen from it.
+    """Fit a recipe to a store and this machine: what `auto` stands for is settled, sagittal slices are not mirrored
+    unless the recipe says so, and the data settings become the store's, but for the frames chosen from it.
 
     Raises:
-        InputError: the recipe states a data setting that the store was not prepared with.
+        InputError: the recipe states a data setting that the store was not prepared with, or wants masks of a store
+            that teaches none.
     """
     prepared = parse(DataSettings, store.description["settings"])
     for name in recipe.data.model_fields_set - {"frames"}:
@@ -78,7 +80,21 @@ def settle(recipe: Recipe, store: Store) -> Recipe:
             )
     data = prepared.model_copy(update={"frames": recipe.data.frames or prepared.frames})
     training = recipe.training.model_copy(update={"precision": settle_precision(recipe.training.precision)})
-    return recipe.model_copy(update={"data": data, "training": training})
+    model = recipe.model
+    if data.axis == "sagittal" and "mirror" in type(model).model_fields.keys() - model.model_fields_set:
+        model = model.model_copy(update={"mirror": False})
+    if model.makes_masks and (why := _no_masks(store, data.frames, training)):
+        raise InputError(
+            f"model.masks: {store.folder.root} teaches no masks, as {why}: leave the setting out, or train on a store "
+            f"whose training slices all have label maps, and at least {LESION_SHARE:.0%} of them a lesion."
+        )
+    return recipe.model_copy(update={"data": data, "model": model, "training": training})
+
+
+def _no_masks(store: Store, frames: tuple[str, ...], training: TrainingSettings) -> str:
+    there = len(store.select("train", frames))
+    indices = store.select("train", frames, min(training.samples, there), training.seed)
+    return why_no_masks(store.columns["lesion_area_mm2"][indices])
 
 
 def train_recipe(

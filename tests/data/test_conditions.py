@@ -1,12 +1,12 @@
 """Conditions as rows of numbers, and wishes that are refused."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 
-from braingan.data.conditions import CONDITIONS, NO_WORDS, UNTOLD, Vocabulary, names, numbers
+from braingan.data.conditions import CONDITIONS, NO_WORDS, UNTOLD, Vocabulary, names, numbers, why_no_masks
 from braingan.errors import InputError
 from taught import taught_store
 
@@ -53,7 +53,7 @@ def test_names_are_the_same_whatever_their_case():
 
 
 def test_a_vocabulary_survives_json():
-    for words in (WORDS, NO_WORDS):
+    for words in (WORDS, NO_WORDS, replace(WORDS, lesion_at=(20.0, 300.0))):
         assert Vocabulary.from_json(json.loads(json.dumps(asdict(words)))) == words
     assert Vocabulary.from_json({}) == NO_WORDS
 
@@ -79,6 +79,7 @@ def test_what_rounds_to_the_edge_is_the_edge():
         ({"depth": 0.9}, WORDS, "--depth 0.9: this run was trained on 0.387 to 0.645."),
         ({"lesion": 900.0}, WORDS, "--lesion 900: this run was trained on 0 to 812 mm²."),
         ({"lesion": -1.0}, WORDS, "was trained on 0 to 812 mm²"),
+        ({"lesion": -0.5}, WORDS, "was trained on 0 to 812 mm²"),
         ({"depth": NAN}, WORDS, "--depth nan: this run was trained on"),
         ({"frame": "FLAIR"}, NO_WORDS, "was not told its slices' frame"),
         ({"lesion": 0.0}, NO_WORDS, "leave the option out"),
@@ -87,3 +88,40 @@ def test_what_rounds_to_the_edge_is_the_edge():
 def test_a_wish_outside_what_was_trained_is_refused_with_the_range(wish, words, sentence):
     with pytest.raises(InputError, match=sentence.replace(".", r"\.")):
         words.row(**wish)
+
+
+def rising(folder):
+    """A store whose largest lesions grow with the depth: 16 mm² in its lower half, 400 in its upper."""
+    store = taught_store(folder, unmapped=0)
+    low = store.columns["depth"] < 0.5
+    store.columns["lesion_area_mm2"] = np.where(low, np.float32(16), np.float32(400))
+    return store
+
+
+def test_a_lesion_larger_than_any_at_its_depth_is_refused_with_the_range_there_and_none_that_was_trained(tmp_path):
+    store = rising(tmp_path)
+    every = np.arange(len(store))
+    words = Vocabulary.of(store, every, CONDITIONS)
+    with pytest.raises(InputError, match=r"--lesion 300: this run was trained on 16 to 16 mm² at this depth\."):
+        words.row(depth=0.2, lesion=300.0)
+    assert words.row(depth=0.8, lesion=300.0)[3] == words.row(lesion=300.0)[3] == 300
+    for row in words.rows(store, every):
+        said = words.words(row)
+        words.row(said["frame"], said["label"], float(said["depth"]), float(said["lesion_area_mm2"]))
+
+
+def test_no_lesion_is_refused_where_nobody_knows_the_lesions_of_its_depth(tmp_path):
+    store = rising(tmp_path)
+    store.columns["lesion_area_mm2"][store.columns["depth"] < 0.5] = np.nan
+    words = Vocabulary.of(store, np.arange(len(store)), CONDITIONS)
+    assert words.row(depth=0.2, lesion=400.0)[3] == 400
+    assert Vocabulary.of(store, np.arange(len(store)), ("lesion",)).lesion_at == ()
+
+
+def test_masks_are_not_learnt_where_a_slice_has_no_label_map_or_lesions_are_rare():
+    areas = np.zeros(200, np.float32)
+    assert "only 0 of its 200 training slices have a lesion" in why_no_masks(areas)
+    areas[:2] = 9
+    assert not why_no_masks(areas)
+    areas[5] = NAN
+    assert "1 of its 200 training slices have no label map" in why_no_masks(areas)

@@ -28,6 +28,15 @@ def test_the_same_code_with_other_noise_is_another_slice_of_the_same_anatomy():
     assert 0 < (one - other).square().mean() < 0.1 * made.code.decode(codes).var()
 
 
+def test_the_code_s_own_picture_is_not_rounded_to_bf16():
+    made = decoder()
+    codes, noise = torch.randn(3, 8, 4, 4), torch.randn(3, 1, 16, 16)
+    torch.nn.init.zeros_(made.leave.weight)
+    with torch.autocast("cpu", torch.bfloat16):
+        drawn = made(codes, noise)
+    torch.testing.assert_close(drawn, made.code.decode(codes))
+
+
 def test_the_code_is_not_trained():
     assert not any(name.startswith("code.") for name, _ in decoder().named_parameters())
 

@@ -150,6 +150,7 @@ sys.exit(not train(RunFolder(Path(sys.argv[2])), Store.open(Path(sys.argv[1])), 
 """
 
 
+@pytest.mark.slow
 def test_three_kills_at_random_moments(store, tmp_path):
     """The kill is real, and work is continued: hardly a step is done twice."""
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}

@@ -5,6 +5,7 @@ import signal
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import made
@@ -17,10 +18,12 @@ from braingan.training import record as record_module
 from braingan.training.loop import train
 from braingan.training.record import has_grid
 from braingan.training.run import read_log
-from runs import assert_equal_runs
+from runs import assert_equal_runs, newest_checkpoint
 
 # Small in time, not in kind: the 4-layer network, few slices, few steps.
 TRAINING = {"epochs": 2, "batch_size": 8, "samples": 16, "threads": 2, "precision": "float32"}
+SHORT_FLOW = {"name": "latentflow", "flow_widths": [8, 8], "widths": [8, 8, 8], "flow_epochs": 2}
+"""Learns no more from its fifth step on."""
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +32,8 @@ def store(tmp_path_factory):
 
 
 def start(folder, store, model="thesis4", **training):
-    recipe = settle(parse(Recipe, {"model": {"name": model}, "training": TRAINING | training}), store)
+    chosen = model if isinstance(model, dict) else {"name": model}
+    recipe = settle(parse(Recipe, {"model": chosen, "training": TRAINING | training}), store)
     run = RunFolder(folder)
     return run, train(run, store, recipe.data.frames, recipe.model, recipe.training, run_record(recipe, store))
 
@@ -67,9 +71,9 @@ def test_a_longer_training_continues_a_shorter_one_exactly(whole, store, tmp_pat
     ("model", "precision"),
     [
         ("thesis4", "float32"),
-        ("latentflow", "float32"),
+        (SHORT_FLOW, "float32"),
         pytest.param("thesis7", "bf16", marks=pytest.mark.slow),
-        pytest.param("latentflow", "bf16", marks=pytest.mark.slow),
+        pytest.param(SHORT_FLOW, "bf16", marks=pytest.mark.slow),
     ],
 )
 def test_a_training_killed_between_checkpoints_ends_as_one_never_killed(store, tmp_path, monkeypatch, model, precision):
@@ -95,6 +99,23 @@ def test_a_training_killed_between_checkpoints_ends_as_one_never_killed(store, t
     assert finished
     assert saves == [24]
     assert_equal_runs(run, unbroken)
+
+
+def test_good_states_are_kept_after_the_flow_s_end_as_before(store, tmp_path, monkeypatch):
+    """Its loss is gone then, in the middle of a window."""
+    monkeypatch.setattr(record_module, "WINDOW", 2)
+    monkeypatch.setattr(record_module, "KEEP_EVERY", 2)
+    monkeypatch.setattr(record_module, "GRID", 8)
+    run, _ = start(tmp_path / "run", store, SHORT_FLOW | {"flow_epochs": 2.5}, epochs=6, trouble="roll_back")
+    assert "flow_loss" not in newest_checkpoint(run)["window"]["names"]
+    assert newest_checkpoint(run)["good"]["step"] == 12
+
+
+def test_what_a_step_calls_is_compiled(store, tmp_path, monkeypatch):
+    compiled = []
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda self: compiled.append(type(self).__name__))
+    start(tmp_path / "flow", store, SHORT_FLOW, epochs=1, compile=True)
+    assert compiled == ["VelocityField", "Decoder", "Sequential"]
 
 
 def test_a_termination_signal_saves_and_the_same_command_goes_on(store, tmp_path, monkeypatch):

@@ -1,8 +1,8 @@
 """What is known of slices as numbers, by which a generator is told what to make.
 
 A slice's conditions are a row in the order of `CONDITIONS`: the numbers of its frame and of its label among the names
-that a `Vocabulary` has, its depth (0 inferior to 1 superior) and its lesion area in mm². NaN is unknown; an area of 0
-is known: no lesion.
+that a `Vocabulary` has, its depth (0 to 1 along the store's axis: from inferior, posterior or left) and its lesion area
+in mm². NaN is unknown; an area of 0 is known: no lesion.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
-from jaxtyping import Float32, Int, Shaped
+from jaxtyping import Float, Float32, Int, Shaped
 
 from braingan.data.store import Store
 from braingan.errors import InputError
@@ -24,7 +24,9 @@ COLUMNS = {"frame": "frame", "label": "label", "depth": "depth", "lesion": "lesi
 Row = Float32[np.ndarray, " conditions"]
 Rows = Float32[np.ndarray, "n conditions"]
 SLACK = 1e-3
-"""So much outside an extent, as a share of its larger end, is rounding."""
+"""So much outside an extent, as a share of its larger end, is rounding; but nothing below 0 is."""
+DEPTHS = 20
+"""Parts of the depth's extent, of each of which the most lesion area is known."""
 LESION_SHARE = 0.01
 """Of slices, below which lesions are too rare to learn their masks."""
 UNTOLD: Row = np.full(len(CONDITIONS), np.nan, np.float32)
@@ -42,6 +44,8 @@ class Vocabulary:
     """Least and most area in mm²."""
     masks: bool = False
     """Whether slices come with their lesion masks: where all have one, and not too few a lesion."""
+    lesion_at: tuple[float, ...] = ()
+    """Most area in each part of the depth's extent; nothing where depths or areas are unknown."""
 
     @classmethod
     def of(
@@ -49,13 +53,15 @@ class Vocabulary:
     ) -> "Vocabulary":
         """Find what may be told of a store's slices, of the conditions named, and whether all have masks, if wanted."""
         known = {name: store.columns[COLUMNS[name]][indices] for name in told}
-        empty = np.zeros(0)
+        empty = np.full(len(indices), np.nan)
+        depth, lesion = known.get("depth", empty), known.get("lesion", empty)
         return cls(
-            names(known.get("frame", empty.astype(str))),
-            names(known.get("label", empty.astype(str))),
-            _extent(known.get("depth", empty)),
-            _extent(known.get("lesion", empty)),
-            masks and _masks_teach(store.columns["lesion_area_mm2"][indices]),
+            names(known.get("frame", np.zeros(0, str))),
+            names(known.get("label", np.zeros(0, str))),
+            _extent(depth),
+            _extent(lesion),
+            masks and not why_no_masks(store.columns["lesion_area_mm2"][indices]),
+            _most_at(depth, lesion),
         )
 
     @classmethod
@@ -89,15 +95,22 @@ class Vocabulary:
         """Return what is wished for as a row; what is None is left open.
 
         Raises:
-            InputError: it was not trained, with what was.
+            InputError: it was not trained, with what was; a lesion also where there is none as large at that depth.
         """
+        at = _within("depth", depth, self.depth, "")
         wished = (
             _number("frame", frame, self.frames),
             _number("label", label, self.labels),
-            _within("depth", depth, self.depth, ""),
-            _within("lesion", lesion, self.lesion, " mm²"),
+            at,
+            _within("lesion", lesion, *self._lesions(at)),
         )
         return np.asarray([np.nan if value is None else value for value in wished], np.float32)
+
+    def _lesions(self, depth: float | None) -> tuple[tuple[float, float] | None, str]:
+        """Return the extent of lesions, at a depth where one is wished for, and its unit."""
+        if depth is None or self.depth is None or self.lesion is None or not self.lesion_at:
+            return self.lesion, " mm²"
+        return (self.lesion[0], self.lesion_at[int(_part(np.asarray([depth]), self.depth)[0])]), " mm² at this depth"
 
     def columns(self, rows: Rows) -> dict[str, Shaped[np.ndarray, " n"]]:
         """Return rows as a store's columns."""
@@ -131,8 +144,13 @@ def numbers(column: Shaped[np.ndarray, " n"], known: tuple[str, ...]) -> Float32
     return np.asarray([number_of.get(name.lower(), np.nan) for name in column.tolist()], np.float32)
 
 
-def _masks_teach(areas: Float32[np.ndarray, " n"]) -> bool:
-    return len(areas) > 0 and bool(np.isfinite(areas).all()) and float((areas > 0).mean()) >= LESION_SHARE
+def why_no_masks(areas: Float32[np.ndarray, " n"]) -> str:
+    """Return why slices with these lesion areas teach no masks; nothing where they do."""
+    if unmapped := int(np.isnan(areas).sum()):
+        return f"{unmapped:,} of its {len(areas):,} training slices have no label map, which is not no lesion"
+    ill = int((areas > 0).sum())
+    few = ill < LESION_SHARE * len(areas)
+    return f"only {ill:,} of its {len(areas):,} training slices have a lesion" if few else ""
 
 
 def _named(column: Float32[np.ndarray, " n"], known: tuple[str, ...]) -> Shaped[np.ndarray, " n"]:
@@ -142,6 +160,24 @@ def _named(column: Float32[np.ndarray, " n"], known: tuple[str, ...]) -> Shaped[
 def _extent(column: Shaped[np.ndarray, " n"]) -> tuple[float, float] | None:
     known = column[np.isfinite(column)]
     return (float(known.min()), float(known.max())) if len(known) else None
+
+
+def _most_at(depth: Shaped[np.ndarray, " n"], lesion: Shaped[np.ndarray, " n"]) -> tuple[float, ...]:
+    """Return the most lesion area in each part of the depth's extent and those beside it, in whole mm² upwards.
+
+    Where no area is known there, it is the most of all, so that no wish is refused for it.
+    """
+    extent, known = _extent(depth), np.isfinite(depth) & np.isfinite(lesion)
+    if extent is None or not known.any():
+        return ()
+    areas, parts = lesion[known], _part(depth[known], extent)
+    near = [areas[np.abs(parts - part) <= 1] for part in range(DEPTHS)]
+    return tuple(float(np.ceil((there if len(there) else areas).max())) for there in near)
+
+
+def _part(depth: Float[np.ndarray, " n"], extent: tuple[float, float]) -> Int[np.ndarray, " n"]:
+    low, high = extent
+    return np.asarray(np.minimum((DEPTHS * (depth - low) / (high - low or 1)).astype(int), DEPTHS - 1))
 
 
 def _number(condition: str, name: str | None, known: tuple[str, ...]) -> int | None:
@@ -160,7 +196,8 @@ def _within(condition: str, value: float | None, known: tuple[float, float] | No
     if known is None:
         raise InputError(f"--{condition} {value:g}: {_nothing(condition)}")
     low, high = known
-    if not low - SLACK * high <= value <= high + SLACK * high:
+    slack = SLACK * high
+    if not max(low - slack, min(low, 0)) <= value <= high + slack:
         raise InputError(f"--{condition} {value:g}: this run was trained on {low:.4g} to {high:.4g}{unit}.")
     return min(max(value, low), high)
 

@@ -122,6 +122,10 @@ class Architecture(Settings, ABC):
         """Return how fast each player's parameters learn, in groups, from so many training slices."""
         return {name: [Rate(list(network.parameters()))] for name, network in networks.items()}
 
+    def called(self, network: nn.Module) -> list[nn.Module]:
+        """Return the parts of a network that a training step calls, which can be compiled; by default all of it."""
+        return [network]
+
     def make(
         self,
         generator: nn.Module,

@@ -87,7 +87,8 @@ class Decoder(nn.Module):
         x = F.pixel_shuffle(self.to_quarter(self.at_eighth(x)), 2) + self.noise_quarter(2 * F.avg_pool2d(noise, 2))
         x = F.pixel_shuffle(self.to_half(self.at_quarter(x)), 2) + self.noise_half(noise)
         details = F.pixel_shuffle(self.leave(F.leaky_relu(self.at_half(x), SLOPE)), 2)
-        drawn: Tensor = self.code.decode(codes) + details.float()
+        with torch.autocast(codes.device.type, enabled=False):  # whose rounding is a third of a grey level
+            drawn: Tensor = self.code.decode(codes.float()) + details.float()
         return drawn
 
 

@@ -121,12 +121,13 @@ class LatentFlow(Architecture):
     reconstruction: Annotated[float, Field(ge=0)] = 80.0
     """Weight of the decoder's mean absolute error beside the adversarial loss."""
     mirror: bool = True
-    """Mirror every second training slice left to right."""
+    """Mirror every second training slice left to right; of a sagittal store, where that is front to back, only if this
+    is set."""
     conditions: tuple[Condition, ...] = CONDITIONS
     """What the flow is told of a slice, where the store has it, and can be asked for."""
 
     masks: bool = False
-    """Make lesion masks with the slices, where all training slices have label maps."""
+    """Make lesion masks with the slices; all training slices need label maps, and one in a hundred a lesion."""
 
     @property
     def makes_masks(self) -> bool:
@@ -168,6 +169,10 @@ class LatentFlow(Architecture):
             "generator": [Rate(decoder), Rate(field, self.flow_rate, self.flow_images, self.flow_epochs * slices)],
             "discriminator": [Rate(list(discriminator.parameters()))],
         }
+
+    def called(self, network: nn.Module) -> list[nn.Module]:
+        """The flow's network and the decoder, which the generator's own forward pass would only call."""
+        return [network.field, network.decoder] if isinstance(network, FlowAndDecoder) else [network]
 
     def make(
         self,

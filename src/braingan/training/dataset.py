@@ -47,9 +47,10 @@ class StoreDataset(Dataset[dict[str, Any]]):
     def __getitem__(self, number: int) -> dict[str, Any]:
         """Return a slice.
 
-        `image` (float32 [1, side, side], 0 black to 1 white), `subject`, `frame`, `label`, `split`, `depth` (0 inferior
-        to 1 superior), `lesion_area_mm2` (NaN: unknown) and, in a store with label maps, `mask` (uint8
-        [1, side, side], the source's classes; 255 throughout where this slice has no label map).
+        `image` (float32 [1, side, side], 0 black to 1 white), `subject`, `frame`, `label`, `split`, `depth` (0 to 1:
+        from inferior, of coronal slices from posterior, of sagittal ones from left), `lesion_area_mm2` (NaN: unknown)
+        and, in a store with label maps, `mask` (uint8 [1, side, side], the source's classes; 255 throughout where this
+        slice has no label map).
         """
         if not -len(self) <= number < len(self):
             raise IndexError(number)

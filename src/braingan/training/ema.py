@@ -8,6 +8,7 @@ Batch-norm statistics are not averaged: they are estimated anew for the averaged
 """
 
 import copy
+from collections.abc import Iterable
 
 import torch
 from jaxtyping import Float
@@ -38,17 +39,17 @@ class AveragedWeights:
         device = next(self.network.parameters()).device
         reestimate_statistics(
             self.network,
-            [
+            (
                 latents(seed, "batch-norm statistics", range(start, start + STATISTICS_BATCH), latent_size).to(device)
                 for start in range(0, STATISTICS_BATCHES * STATISTICS_BATCH, STATISTICS_BATCH)
-            ],
+            ),
         )
         return self.network.eval()
 
 
 @torch.no_grad()
-def reestimate_statistics(network: nn.Module, batches: list[Float[Tensor, "n ..."]]) -> None:
-    """Set each batch norm's moving averages to the plain mean over the given batches."""
+def reestimate_statistics(network: nn.Module, batches: Iterable[Float[Tensor, "n ..."]]) -> None:
+    """Set each batch norm's moving averages to the plain mean over the given batches, drawn only if there are any."""
     norms = [module for module in network.modules() if isinstance(module, BatchNormalization)]
     if not norms:
         return

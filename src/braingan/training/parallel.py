@@ -7,7 +7,8 @@ Losses are means over the batch, so with shares of one size, for each player's w
 
 and each player's gradients are averaged once a step (DistributedDataParallel would do so in every backward pass, and
 both players' losses pass through the discriminator). Batch norm takes its statistics over all shares. So all copies of
-the weights stay equal, bit by bit, and equal to those of one process with the whole batch up to rounding.
+the weights stay equal, bit by bit, and equal to those of one process with the whole batch up to rounding. (`latentflow`
+completes some codes of the flow's own once the flow learns no more: as many, but of other places of the batch.)
 
 Process 0 alone writes.
 """

@@ -142,7 +142,7 @@ class Record:
         self.state.epoch.add(scalars)
         self.state.window.add(scalars)
         epoch, last = self.images_seen // self.slices, before // self.slices
-        window = self.state.window.steps == WINDOW
+        window = self.state.step % WINDOW == 0
         save = self.ranks.writes and self.checkpoints.due and (window or self.ranks.world == 1)
         trouble = self.look() if window else self.state.not_finite() if epoch > last or save else ""
         if trouble and self.act(trouble):

@@ -75,7 +75,10 @@ class State:
         self.networks.load_state_dict(saved["networks"])
         self.averaged.network.load_state_dict(saved["averaged"])
         for name, optimizer in self.optimizers.items():
+            capturable = optimizer.defaults["capturable"]  # of this device, the saved one's may be another
             optimizer.load_state_dict(saved["optimizers"][name])
+            for group in optimizer.param_groups:
+                group["capturable"] = capturable
         self.step, self.seconds = saved["step"], saved["seconds"]
         device = next(self.networks.parameters()).device
         self.epoch, self.window = Tally.of(saved["epoch"], device), Tally.of(saved["window"], device)
@@ -143,5 +146,6 @@ def initial_state(
             capturable=device.device.type == "cuda",
         )  # fmt: skip
         if settings.compile:
-            networks[name].compile()
+            for called in model.called(networks[name]):
+                called.compile()
     return State(networks, optimizers, averaged, Health(settings.batch_size))

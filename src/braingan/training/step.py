@@ -54,6 +54,7 @@ class Step:
             )  # fmt: skip
         self.captures = device.device.type == "cuda" and ranks.world == 1
         self.taken = 0
+        self.aside = torch.cuda.Stream() if self.captures else None  # type: ignore[no-untyped-call]
         self.graph: torch.cuda.CUDAGraph | None = None
 
     def __call__(self, real: Real, latents: Float[Tensor, "n latent"]) -> dict[str, Float[Tensor, ""]]:
@@ -122,11 +123,11 @@ class Step:
 
     def _replayed(self, real: Real, latents: Tensor) -> dict[str, Tensor]:
         if self.taken < BEFORE_CAPTURE:
-            stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-            stream.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(stream):
+            assert self.aside is not None
+            self.aside.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(self.aside):
                 scalars = self._step(real, latents)
-            torch.cuda.current_stream().wait_stream(stream)
+            torch.cuda.current_stream().wait_stream(self.aside)
             return scalars
         if self.graph is None:
             self.inputs = Real(*(one.clone() for one in real)), latents.clone()
