@@ -1,30 +1,36 @@
-"""Whether a generator does as it is told, on phantoms: frames, depths, lesion areas and masks; and what that costs.
+"""Whether a generator does as it is told: frames, depths, lesion areas, labels and masks; what that costs; if it helps.
 
-    python benchmarks/conditions.py OUT [--subjects 200] [--minutes 20] [--slices 60:100/155] [--name conditions]
+    python benchmarks/conditions.py OUT [--data STORE] [--subjects 200] [--slices 60:100/155] [--minutes 20]
+            [--name conditions]
 
-Makes a store of phantoms of four frames, proves its encoder on held-out slices, trains `latentflow` told all, with and
-without masks, and told nothing for equal time, evaluates all on all test subjects, and says by paired intervals
-what being told and masks cost. Stopped anywhere, the same command goes on. Phantom results, written to
-`benchmarks/results/NAME.json`.
+Takes a store, or makes one of phantoms of four frames; proves its encoder on held-out slices; trains `latentflow` told
+all, with and without masks, and told nothing for equal time; evaluates all on all test subjects; says by paired
+intervals what being told and masks cost; and asks `braingan utility` of the told run that makes masks, or knows labels.
+What the store cannot have is left out. Stopped anywhere, the same command goes on. Each line says what was wanted and
+whether it holds; all of it is written to `benchmarks/results/NAME.json`.
 """
 
 import argparse
 from pathlib import Path
 
+from braingan.data.conditions import why_no_masks
 from braingan.data.store import Store
 from braingan.evaluation.differences import difference
 from braingan.evaluation.encoder import open_encoder
 from braingan.folders import RunFolder, read_csv, read_json, write_json
 from trials import RESULTS, braingan
 
-MODELS = {"told": [], "told, with masks": ["model.masks=true"], "untold": ["model.conditions=[]"]}
+MASKS = "told, with masks"
+MODELS = {"told": [], MASKS: ["model.masks=true"], "untold": ["model.conditions=[]"]}
 KEPT = (
     "frechet_distance", "kernel_distance", "precision_other_subject", "recall_other_subject", "detector_accuracy",
     "copies",
 )  # fmt: skip
-
-
-COMPARED = (("told", "untold"), ("told, with masks", "told"))
+COMPARED = (("told", "untold"), (MASKS, "told"))
+PROVEN = {"frame_accuracy": 0.995, "depth_error_slices": 1.5, "lesion_area_correlation": 0.95}
+"""What an encoder has to reach on held-out slices before it may judge; an error at most."""
+OBEYED = {"frame_accuracy": 0.98, "depth_error_slices": 3.0, "lesion_area_correlation": 0.9}
+"""What generated slices have to show of what they were told."""
 
 
 def folder_of(name, out):
@@ -46,47 +52,102 @@ def measured(name, sets, store, out, minutes):
         "images": snapshot.images_seen,
         "device": read_csv(run.events)[0]["event"].partition(" on ")[2],
         "metrics": {key: found["metrics"][key] for key in KEPT if key in found["metrics"]},
-        "obeyed": found["encoder"].get("obeyed", {}),
+        "obeyed": judged(found["encoder"].get("obeyed", {}), OBEYED),
         "masks": found.get("masks", {}),
     }
 
 
+def judged(scores, bounds):
+    """Return scores, those of which something is wanted with that and whether it holds."""
+    found = dict(scores)
+    for name in bounds.keys() & scores.keys():
+        error, value, bound = "error" in name, scores[name]["value"], bounds[name]
+        wanted = f"at {'most' if error else 'least'} {bound:g}"
+        found[name] = scores[name] | {"wanted": wanted, "holds": value <= bound if error else value >= bound}
+    return found
+
+
 def paired(one, other, out):
-    """Return the differences of two models' metrics, with intervals."""
+    """Return the differences of two models' metrics, with intervals; being told is to make nothing worse."""
     ones, others = ([read_json(folder_of(name, out).snapshots()[-1].metrics)] for name in (one, other))
-    found = {metric: difference(ones, others, metric) for metric in KEPT if "halves" in ones[0]["metrics"][metric]}
-    return {metric: {"value": of.value, "low": of.low, "high": of.high} for metric, of in found.items()}
+    found = {}
+    for metric in KEPT:
+        if "halves" in ones[0]["metrics"].get(metric, {}):
+            of = difference(ones, others, metric)
+            found[metric] = {"value": of.value, "low": of.low, "high": of.high}
+            if other == "untold":
+                holds = of.high >= 0 if metric.startswith(("precision", "recall")) else of.low <= 0
+                found[metric] |= {"wanted": "an interval that reaches 0, or better", "holds": holds}
+    return found
 
 
-def main():
+def helps(out, models):
+    """Return what `braingan utility` found, of the told run that teaches something; nothing if none does."""
+    name = MASKS if MASKS in models else "told"
+    run = folder_of(name, out)
+    if name == "told" and len(read_json(run.config)["vocabulary"]["labels"]) < 2:
+        return {}
+    utility = run.snapshots()[-1].utility
+    if not utility.exists():
+        braingan("utility", run.root)
+        braingan("report", run.root)
+    return {"run": name, **read_json(utility)}
+
+
+def said(what, scores):
+    """Return a line for each score: value, interval, verdict."""
+    for name, of in scores.items():
+        interval = f" ({of['low']:.4g} to {of['high']:.4g})" if "low" in of else ""
+        verdict = f"; wanted {of['wanted']}: {'holds' if of['holds'] else 'does not hold'}" if "wanted" in of else ""
+        yield f"{what}: {name} {of['value']:.4g}{interval}{verdict}"
+
+
+def lines(results):
+    """Return all results in lines."""
+    yield from said("encoder on held-out slices", results["encoder_on_test_subjects"])
+    for name, of in results["models"].items():
+        yield from said(f"{name}, quality", of["metrics"])
+        yield from said(f"{name}, as the encoder sees it", of["obeyed"])
+        if of["masks"]:
+            yield f"{name}, masks: {of['masks']}"
+    for name, of in results["differences"].items():
+        yield from said(name, of)
+    if utility := results.get("utility"):
+        yield from said(f"{utility['task']} by a small network", utility["arms"])
+        for arm in ("synthetic", "both"):
+            of = utility["arms"][arm]
+            yield f"{arm} - real: {of['gain']:+.4g} ({of['gain_low']:+.4g} to {of['gain_high']:+.4g})"
+
+
+def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path)
+    parser.add_argument("--data", type=Path, help="a store, instead of phantoms")
     parser.add_argument("--subjects", type=int, default=200)
-    parser.add_argument("--minutes", type=float, default=20)
     parser.add_argument("--slices", default="60:100/155")
+    parser.add_argument("--minutes", type=float, default=20)
     parser.add_argument("--name", default="conditions")
-    given = parser.parse_args()
-    path = given.out / "store"
-    subjects = ("--subjects", given.subjects, "--store", "--set", f"data.slices={given.slices}")
-    braingan("phantom", *subjects, "--out", path)
+    given = parser.parse_args(arguments)
+    path = given.data or given.out / "store"
+    if given.data is None:
+        slices = ("--set", f"data.slices={given.slices}")
+        braingan("phantom", "--subjects", given.subjects, "--store", *slices, "--out", path)
     store = Store.open(path)
-    encoder = open_encoder(store, (), 0)
+    no_masks = why_no_masks(store.columns["lesion_area_mm2"][store.select("train")])
+    models = {name: sets for name, sets in MODELS.items() if name != MASKS or not no_masks}
     results = {
-        "phantoms": True, "subjects": given.subjects, "slices": len(store), "minutes": given.minutes,
-        "encoder_on_test_subjects": encoder.score(store, store.select("test")),
-        "models": {name: measured(name, sets, path, given.out, given.minutes) for name, sets in MODELS.items()},
-    }  # fmt: skip
-    results["differences"] = {f"{one} - {other}": paired(one, other, given.out) for one, other in COMPARED}
+        "store": {key: store.description[key] for key in ("source", "count", "subjects", "fingerprint")},
+        "minutes": given.minutes,
+        "encoder_on_test_subjects": judged(open_encoder(store, (), 0).score(store, store.select("test")), PROVEN),
+        "models": {name: measured(name, sets, path, given.out, given.minutes) for name, sets in models.items()},
+    }
+    results["differences"] = {
+        f"{one} - {other}": paired(one, other, given.out) for one, other in COMPARED if one in models
+    }
     write_json(RESULTS / f"{given.name}.json", results)
-    for name, of in results["models"].items():
-        for metric, value in {**of["metrics"], **of["obeyed"]}.items():
-            print(f"{name}: {metric} {value['value']:.4g} ({value.get('low', float('nan')):.4g} to "
-                  f"{value.get('high', float('nan')):.4g})")  # fmt: skip
-        print(of["masks"])
-    print(results["encoder_on_test_subjects"])
-    for name, of in results["differences"].items():
-        for metric, value in of.items():
-            print(f"{name}: {metric} {value['value']:.4g} ({value['low']:.4g} to {value['high']:.4g})")
+    results["utility"] = helps(given.out, models)
+    write_json(RESULTS / f"{given.name}.json", results)
+    print("\n".join(lines(results)))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from braingan.errors import InputError
-from braingan.executor import default_place, open_executor
+from braingan.executor import default_place, local_processes, open_executor
 
 
 def test_jobs_run_in_other_processes():
@@ -43,8 +43,14 @@ def test_workers_end_when_their_parent_is_killed(tmp_path):
 
 @pytest.mark.parametrize("place", ["", "local", "local:0", "local:two", "moon:3"])
 def test_an_unknown_place_is_named(place):
-    with pytest.raises(InputError, match="is no known place"):
-        open_executor(place)
+    for ask in (open_executor, local_processes):
+        with pytest.raises(InputError, match="is no known place"):
+            ask(place)
+
+
+def test_processes_are_counted_where_they_are_this_machine_s():
+    assert [local_processes(place) for place in ("local:1", "local:12")] == [1, 12]
+    assert [local_processes(place) for place in ("dask:tcp://x:1", "slurm:time=1")] == [0, 0]
 
 
 COUNTS_FAULTS = """

@@ -1,5 +1,7 @@
 """The source study's networks, from Keras's files, become runs."""
 
+import json
+import shutil
 import sys
 
 import pytest

@@ -54,7 +54,9 @@ def knees(root, subjects=10, each=4):
     return root
 
 
-@pytest.mark.parametrize(("make", "part"), [(hippocampi, "hippocampus"), (knees, "knee")])
+@pytest.mark.parametrize(("make", "part"), [
+    (hippocampi, "hippocampus"), pytest.param(knees, "knee", marks=pytest.mark.slow),
+])  # fmt: skip
 def test_from_scans_to_a_report(tmp_path, make, part):
     pytest.importorskip("efficientnet_lite_pytorch")
     settings = DataSettings(body_part=part, slices="14:18", split_seed=1)

@@ -11,7 +11,7 @@ import made
 NOTEBOOK = Path(__file__).resolve().parents[1] / "docs" / "quickstart.ipynb"
 
 
-@pytest.mark.parametrize("source", ["phantom", "pictures"])
+@pytest.mark.parametrize("source", ["phantom", pytest.param("pictures", marks=pytest.mark.slow)])
 def test_the_notebook_runs_and_shows_pictures(source, tmp_path, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     if source == "pictures":

@@ -29,6 +29,23 @@ def default_place() -> str:
     return f"local:{cores}"
 
 
+def local_processes(on: str) -> int:
+    """Return how many processes of this machine a place is, 0 if it is elsewhere.
+
+    Raises:
+        InputError: the place is not of a known kind.
+    """
+    kind, _, where = on.partition(":")
+    if kind == "local" and where.isdecimal() and int(where) > 0:
+        return int(where)
+    if kind in ("dask", "slurm") and where:
+        return 0
+    raise InputError(
+        f"--on {on} is no known place; use local:N with N processes, such as local:2, dask:ADDRESS of a scheduler, or "
+        "slurm:partition=NAME."
+    )
+
+
 def open_executor(on: str, apart: bool = False) -> Executor:
     """Return an executor for a place.
 
@@ -39,19 +56,14 @@ def open_executor(on: str, apart: bool = False) -> Executor:
     Raises:
         InputError: the place is not of a known kind, or can't be reached, or what it takes is not installed.
     """
-    kind, _, where = on.partition(":")
-    if kind == "local" and where.isdigit() and int(where) > 0:
+    if count := local_processes(on):
         # Read by each worker as it starts: two workers with two BLAS threads each were nine times slower than with one.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-        return Apart(int(where)) if apart else _processes(int(where))
-    if kind in ("dask", "slurm") and where:
-        from braingan.cluster import dask_executor, slurm_executor
+        return Apart(count) if apart else _processes(count)
+    from braingan.cluster import dask_executor, slurm_executor
 
-        return dask_executor(where) if kind == "dask" else slurm_executor(where)
-    raise InputError(
-        f"--on {on} is no known place; use local:N with N processes, such as local:2, dask:ADDRESS of a scheduler, or "
-        "slurm:partition=NAME."
-    )
+    kind, _, where = on.partition(":")
+    return dask_executor(where) if kind == "dask" else slurm_executor(where)
 
 
 def _processes(count: int) -> ProcessPoolExecutor:

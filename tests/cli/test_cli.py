@@ -52,7 +52,6 @@ def test_from_pictures_to_a_report(tmp_path):
     assert "discriminator: 282,881 parameters, 282,497 trainable" in dry.stdout
     assert re.search(r"10 steps on .*: [\d.]+ images/s, [\d.]+ GiB of memory; \d+ images would take \d+ s", dry.stdout)
     assert not run.exists()
-    assert not run.exists()
     trained = call("train", "--data", store, "--out", run, *sets)
     assert trained.returncode == 0, trained.stderr
     assert "train: " in trained.stderr  # plain progress lines where there is no terminal

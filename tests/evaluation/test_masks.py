@@ -40,6 +40,9 @@ def test_masks_of_the_area_told_on_the_lesion_fit():
     assert found["frames"]["FLAIR"] == pytest.approx(
         {"real": 60, "generated": 80, "real_same_sign": 1, "generated_same_sign": 1}
     )
+    assert found["lesions"]["FLAIR"] == {
+        "real": {"slices": 20, "with_lesion": 20}, "generated": {"slices": 30, "with_lesion": 30},
+    }  # fmt: skip
 
 
 def test_masks_beside_the_lesion_or_of_another_area_do_not():
@@ -62,5 +65,14 @@ def test_slices_that_were_told_no_area_do_not_count():
     area[::2] = np.nan
     assert fit(of(*lesions(20, 160)), [of(images, masks, area, generated=True)], 1.0)["count"] == 15
     untold = fit(of(*lesions(20, 160)), [of(images, masks, np.full(30, np.nan), generated=True)], 1.0)
-    assert untold.keys() == {"count", "frames"}
+    assert untold.keys() == {"count", "lesions", "frames"}
     assert untold["frames"]["FLAIR"]["generated"] == 80
+
+
+@pytest.mark.parametrize("left", [0, 3])
+def test_empty_masks_are_counted_and_frames_are_the_same_whatever_their_case(left):
+    images, masks, area = lesions(30, 180)
+    masks[left:] = False
+    found = fit(of(*lesions(20, 160)), [of(images, masks, area, frame="flair", generated=True)], 1.0)
+    assert found["lesions"]["FLAIR"]["generated"] == {"slices": 30, "with_lesion": left}
+    assert found["frames"].keys() == ({"FLAIR"} if left else set())

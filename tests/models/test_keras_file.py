@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from braingan.errors import InputError
+from braingan.models.keras import LeakyReLU
 from braingan.models.keras_file import read_network
 
 h5py = pytest.importorskip("h5py")
@@ -30,6 +31,12 @@ def test_a_network_makes_what_keras_made(name, kind, version):
             made = network(inputs).permute(0, 2, 3, 1)
     torch.testing.assert_close(made, wanted, rtol=1e-5, atol=2e-6)
     assert not network.training
+
+
+@pytest.mark.parametrize("kind", ["h5", "keras"])
+def test_a_slope_is_what_was_written_though_keras_2_keeps_it_in_single_precision(kind):
+    network = read_network(FILES / f"discriminator-keras2.{kind}")
+    assert {layer.negative_slope for layer in network if isinstance(layer, LeakyReLU)} == {0.01}
 
 
 def test_what_is_no_model_is_refused(tmp_path):

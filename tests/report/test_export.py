@@ -1,15 +1,24 @@
 """A generator for others."""
 
+import itertools
 import json
+import os
+import re
+import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+import yaml
 from safetensors import safe_open
 
+from braingan.cli import export as verb
 from braingan.errors import InputError
+from braingan.evaluation.material import open_store_of
 from braingan.evaluation.measure import FORMAT
-from braingan.report.export import export
+from braingan.folders import RunFolder
+from braingan.report.export import card, export
 from braingan.sampling.generator import TrainedGenerator
 
 
@@ -22,12 +31,99 @@ def test_the_folder_holds_weights_settings_and_a_card_that_says_what_it_is_for(t
             torch.testing.assert_close(weights.get_tensor(name), tensor, equal_nan=True)
     config = json.loads((tmp_path / "out" / "config.json").read_text())
     assert "synthetic" in config["synthetic"]
-    assert "store" not in config
     page = (tmp_path / "out" / "README.md").read_text()
-    assert page.startswith("---\nlibrary_name: braingan\n")
     for said in ("Not for clinical", "frame: dark, light", "label: a, b", "Not evaluated"):
         assert said in page
-    assert str(tmp_path) not in page + json.dumps(config)
+    for folder in (tmp_path, told.root.parent):
+        assert str(folder) not in page + json.dumps(config)
+
+
+def test_what_is_exported_opens_as_a_run_by_the_card_s_own_code(told, tmp_path, monkeypatch):
+    generator = TrainedGenerator.open(told)
+    export(generator, tmp_path / "FOLDER")
+    (code,) = re.findall(r"```python\n(.*?)```", (tmp_path / "FOLDER" / "README.md").read_text(), re.DOTALL)
+    found = {}
+    monkeypatch.chdir(tmp_path)
+    exec(code, found)
+    np.testing.assert_array_equal(found["images"], generator.sample(16))
+    opened = found["run"]
+    assert opened.snapshot.images_seen == generator.snapshot.images_seen
+    assert opened.vocabulary == generator.vocabulary
+    assert list(opened.networks) == ["generator"]
+    with pytest.raises(InputError, match="is no store"):
+        open_store_of(opened.run)
+    assert open_store_of(opened.run, told.root.parent / "store").fingerprint == opened.config["identity"]["store"]
+    assert export(opened, tmp_path / "FOLDER") == ["README.md", "config.json", "generator.safetensors"]
+    np.testing.assert_array_equal(TrainedGenerator.open(opened.run).sample(2), generator.sample(2))
+
+
+def head_and_text(generator, source, axis="axial", notes=()):
+    """Return the front matter and the text of a run's card, as if its store had been another."""
+    generator.config["source"], generator.config["notes"] = source, list(notes)
+    generator.config["recipe"]["data"]["axis"] = axis
+    head, text = re.fullmatch(r"---\n(.*?)---\n(.*)", card(generator, None, None, False), re.DOTALL).groups()
+    return yaml.safe_load(head), text
+
+
+def test_the_card_says_the_source_s_terms_and_notes_and_that_a_licence_is_not_stated(told):
+    generator = TrainedGenerator.open(told)
+    known = {"name": "scans", "kind": "decathlon", "licence": "CC-BY-SA 4.0", "notes": ["Faces may be recognised."]}
+    head, text = head_and_text(generator, known, notes=["Of a short training."])
+    assert head == {
+        "library_name": "braingan", "license": "other", "pipeline_tag": "unconditional-image-generation",
+        "tags": ["synthetic", "medical-imaging", "brain-mri", "not-for-clinical-use"],
+    }  # fmt: skip
+    for line in ("name: scans", "licence: CC-BY-SA 4.0", "Faces may be recognised.", "Of a short training."):
+        assert f"\n- {line}\n" in text
+    assert "not stated" not in text
+    head, text = head_and_text(generator, {"name": "scans", "notes": []})
+    assert head["license"] == "unknown"
+    assert "\n- licence: not stated by the source" in text
+
+
+@pytest.mark.parametrize(
+    ("axis", "shown", "depth"),
+    [
+        ("axial", "nose up, the patient's right on the left side", "0 inferior to 1 superior"),
+        ("coronal", "crown up, the patient's right on the left side", "0 posterior to 1 anterior"),
+        ("sagittal", "crown up, the nose on the left side", "0 left to 1 right"),
+    ],
+)
+def test_the_card_s_words_are_those_of_the_axis(told, axis, shown, depth):
+    text = head_and_text(TrainedGenerator.open(told), {"kind": "decathlon"}, axis)[1]
+    assert f"32×32 pixels, {shown}." in text
+    assert f"- depth ({depth}): " in text
+
+
+def test_pictures_have_no_known_orientation(told):
+    text = head_and_text(TrainedGenerator.open(told), {"kind": "pictures"})[1]
+    assert "32×32 pixels." in text
+    assert "- depth (0 first to 1 last): " in text
+
+
+@pytest.mark.parametrize("written", range(3))
+def test_the_same_call_mends_what_an_interrupted_one_left(told, tmp_path, monkeypatch, written):
+    generator, files, flush = TrainedGenerator.open(told), itertools.count(), os.fsync
+
+    def interrupted(descriptor):
+        if next(files) == written:
+            raise KeyboardInterrupt
+        flush(descriptor)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            export(generator, tmp_path / "out")
+    assert len(export(generator, tmp_path / "out")) == 3
+    np.testing.assert_array_equal(TrainedGenerator.open(RunFolder(tmp_path / "out")).sample(2), generator.sample(2))
+
+
+def test_without_a_folder_it_lies_in_the_run_s(told, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(told.root, run)
+    verb.command(run)
+    assert (run / "export" / "README.md").exists()
+    assert len(TrainedGenerator.open(RunFolder(run)).networks) == 2
 
 
 def test_metrics_and_their_floors_stand_in_the_card(told, tmp_path):
@@ -48,11 +144,13 @@ def test_metrics_and_their_floors_stand_in_the_card(told, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "which", ["trained", pytest.param("told", marks=pytest.mark.slow), pytest.param("masked", marks=pytest.mark.slow)]
+    "which", ["told", pytest.param("trained", marks=pytest.mark.slow), pytest.param("masked", marks=pytest.mark.slow)]
 )
 def test_onnx_makes_the_same_slices(which, request, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime")
     generator = TrainedGenerator.open(request.getfixturevalue(which))
+    if which == "told":  # each step makes the graph longer
+        generator = replace(generator, model=generator.model.model_copy(update={"steps": 1}))
     torch.manual_seed(0)
     for parameter in getattr(generator.networks["generator"], "field", torch.nn.Module()).parameters():
         torch.nn.init.normal_(parameter, std=0.1)

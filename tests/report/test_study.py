@@ -1,19 +1,29 @@
 """A study's page: balanced, self-contained, the same again, and true to the folders."""
 
+import html
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+from PIL import Image
 
+import made
+import runs
 import studies
-from braingan.data.store import Store
-from braingan.folders import StudyFolder, read_json, write_json
+import taught
+from braingan.data.store import Store, to_model_range
+from braingan.folders import RunFolder, StudyFolder, read_json, write_json
 from braingan.report.study import write_study_report
 from braingan.report.study_figures import label, pareto
 from braingan.sampling.generator import TrainedGenerator
+from braingan.study.claims import check, source_study
 from braingan.study.reading import Answer, Readings
 from braingan.study.table import read_rows
+from braingan.training.run import mosaic, read_config
 from pages import read
 
 
@@ -24,22 +34,243 @@ def study(tmp_path_factory):
     return folder
 
 
+@pytest.fixture
+def paints(monkeypatch):
+    """Let runs that were made without training be opened, with small networks."""
+
+    def let(model):
+        def opened(run, images_seen=None):
+            config = read_config(run)
+            networks = model.build(config["recipe"]["data"]["size"]).eval()
+            return TrainedGenerator(run, config, run.snapshots()[-1], model, networks)
+
+        monkeypatch.setattr("braingan.report.study.TrainedGenerator.open", opened)
+
+    return let
+
+
+def falls(layers, samples, epochs):
+    return 300 - 5 * layers - samples / 10 - 2 * epochs
+
+
+@pytest.fixture
+def thesis(tmp_path, paints):
+    """A made study of the source study's grid, with three seeds, and its store."""
+    paints(runs.Tiny())
+    store = taught.taught_store(tmp_path / "store", subjects=32)
+    return studies.made_study(tmp_path / "study", store, studies.made_rows(falls)), store
+
+
+def table_after(page, heading):
+    """The cells of the first table after some words, row by row."""
+    text = page.read_text()
+    table = re.search(r"<table.*?</table>", text[text.index(heading) :], re.DOTALL).group()
+    cells = [re.findall(r"<t[hd].*?>(.*?)</t[hd]>", row) for row in re.findall(r"<tr>(.*?)</tr>", table, re.DOTALL)]
+    return [[html.unescape(re.sub("<.*?>", "", cell)) for cell in row] for row in cells]
+
+
 def test_a_page_of_all_phases_with_its_files(study):
-    page = read(write_study_report(study))
-    for phase in ("1 Data", "2 Models", "3 Training", "4 Results", "5 Visual analysis", "6 Reproduce"):
-        assert phase in page.text
+    path = write_study_report(study)
+    page, rows, store = read(path), read_rows(study), Store.open(Path(read_json(study.plan)["store_folder"]))
     assert "4 cells, 2 trainings, 2 seeds each; 4 cells are measured" in page.text
+    (every, *_) = table_after(path, "1 Data")[1:]
+    assert every[0] == "all"
+    assert every[1].startswith(f"{len(store.select('train')):,} (")
+    assert "A subject has 12 to 12 slices, in the middle 12." in page.text
+    assert "2 Models" in page.text
+    assert page.text.count("latentflow, components 2") == 1
+    header, *trained = table_after(path, "3 Training and optimisation")
+    device = header.index("Device")
+    assert [row[0] for row in trained] == [
+        f"components 2, {epochs} epochs, seed {seed}" for epochs in (1, 3) for seed in (0, 1)
+    ]
+    assert {row[device] for row in trained} == {rows[0].device}
+    assert "1 threads, torch " in rows[0].device
+    assert [row[header.index("Subjects")] for row in trained] == [str(row.subjects) for row in rows]
+    *cells, floor = table_after(path, "4 Results")[1:]
+    assert [row[0] for row in cells] == ["components 2, 1 epochs", "components 2, 3 epochs"]
+    assert floor[0] == "real training slices"
     assert "Mean over the training seeds" in page.text
+    text = path.read_text()
+    visual = text[text.index("5 Visual analysis") : text.index("6 Reproduce")]
+    assert visual.count('<use href="#real-0"/>') == visual.count("The first slices of seed 0") == 2
+    assert visual.count('id="real-0"') == 1
+    reproduce = page.text[page.text.index("6 Reproduce") :]
+    for said in (
+        "braingan prepare SOURCE --out store --recipe recipe.toml",
+        "braingan study study.toml --data store --out study braingan report study",
+        "[data] size = 32",
+        "fingerprint " + store.fingerprint,
+        "of training 0, 1; of generation 0 to 0; of the subjects' split 1",
+        "Python 3.",
+    ):
+        assert said in reproduce
     assert {path.suffix for path in study.figures.iterdir()} == {".svg", ".png"}
     assert {path.stem for path in study.figures.iterdir()} == {"losses", "over_epochs", "along_axes", "cost", "times"}
     assert study.table.exists()
     assert study.latex.exists()
 
 
-def test_it_is_made_again_byte_identical(study):
-    first = {path: path.read_bytes() for path in [write_study_report(study), study.table, *study.figures.iterdir()]}
+def test_it_is_made_again_byte_identical_from_the_folders_alone(study):
+    write_study_report(study)
+    made_files = [study.report, study.table, study.latex, *study.figures.iterdir(), *(study.root / "data").iterdir()]
+    first = {path: path.read_bytes() for path in made_files}
+    for folder in (study.figures, study.root / "data"):
+        shutil.rmtree(folder)
+    for path in (study.report, study.table, study.latex):
+        path.unlink()
     write_study_report(study)
     assert all(path.read_bytes() == content for path, content in first.items())
+
+
+def test_table_5_and_the_claims_stand_beside_the_source_study_s(thesis):
+    folder, _ = thesis
+    path = write_study_report(folder)
+    page = read(path)
+    assert "54 cells, 27 trainings, 3 seeds each; 54 cells are measured" in page.text
+    rows = table_after(path, "Table 5 of the source study beside ours")[1:]
+    assert len(rows) == 18
+    assert rows[0][:7] == ["thesis4", "10,000, 50", "12", "42.84", "200, 5", "20 to 22", "0.3"]
+    assert float(rows[0][7]) == pytest.approx(falls(4, 200, 5), abs=2)
+    note = "Not comparable, number by number: its FID is in the features of Keras's Inception; it is of other data"
+    assert note in page.text
+    claims = table_after(path, "The source study's claims")[1:]
+    assert [row[0] for row in claims] == list(source_study()["claims"].values())
+    assert [row[1] for row in claims] == [of.verdict for of in check(read_rows(folder))]
+    assert {"supported", "not supported"} <= {row[1] for row in claims}
+    assert page.text.count("of the source study shows") == 4
+
+
+def test_what_is_of_the_same_data_in_the_same_features_is_not_called_incomparable(thesis):
+    folder, store = thesis
+    described = read_json(store.folder.description)
+    write_json(store.folder.description, described | {"source": {"kind": "decathlon", "name": "BRATS"}})
+    for row in read_rows(folder):
+        found = read_json(row.snapshot.metrics)
+        found["metrics"]["thesis_distance"] = {"value": 40.0 + row.epochs}
+        write_json(row.snapshot.metrics, found)
+    path = write_study_report(folder)
+    assert "Not comparable" not in read(path).text
+    header, first, *_ = table_after(path, "Table 5 of the source study beside ours")
+    assert header[-1] == "In the features of its FID, ours"
+    assert first[-1] == "45.0"
+
+
+def test_of_further_lists_the_defaults_stand_in_table_5_and_all_networks_are_shown(tmp_path, thesis):
+    _, store = thesis
+
+    def against(name, distance):
+        return [
+            replace(
+                row, values=row.values | {"model.discriminator": name}, run=RunFolder(Path(f"{row.run.root}-{name}"))
+            )
+            for row in studies.made_rows(distance, seeds=1)
+        ]
+
+    rows = against("thesis", falls) + against("patches", lambda *of: falls(*of) + 100)
+    path = write_study_report(studies.made_study(tmp_path / "both", store, rows))
+    page = read(path)
+    assert "Here, of model.discriminator only the default is compared." in page.text
+    first = table_after(path, "Table 5 of the source study beside ours")[1]
+    assert float(first[7]) == pytest.approx(falls(4, 200, 5), abs=2)
+    for name in ("thesis", "patches"):
+        assert f"<h3>thesis15, discriminator {name}</h3>" in path.read_text()
+
+
+def test_where_table_5_is_missing_it_is_said_why(tmp_path, thesis):
+    _, store = thesis
+    rows = [row for row in studies.made_rows(falls, seeds=1) if row.slices < 1000]
+    page = read(write_study_report(studies.made_study(tmp_path / "less", store, rows)))
+    assert "It is not set beside ours: there are 2 numbers of slices and 2 lengths here." in page.text
+
+
+def test_what_was_capped_says_so_wherever_it_stands(tmp_path, thesis):
+    _, store = thesis
+    note = "1,000 training slices were asked for; the store has 900, all of which were used."
+    rows = studies.made_rows(falls, seeds=1)
+    rows = [replace(row, note=note, slices=900) if row.slices == 1000 else row for row in rows]
+    folder = studies.made_study(tmp_path / "capped", store, rows)
+    path = write_study_report(folder)
+    text = path.read_text()
+    assert "<h3>thesis7, 1,000 slices, capped at 900, 10 epochs</h3>" in text
+    assert "--out study --cap\n" in text
+    assert "900 (capped), 10" in text
+    assert "capped at 900" in (folder.figures / "along_axes.svg").read_text()
+    assert "1,000 slices, capped at 900" in (folder.figures / "losses.svg").read_text()
+
+
+def test_phantoms_are_made_by_their_own_command(thesis):
+    folder, store = thesis
+    phantoms = {"kind": "phantom", "name": "phantoms", "subjects": 7, "seed": 3, "lesions": 0.5}
+    write_json(store.folder.description, read_json(store.folder.description) | {"source": phantoms})
+    command = "braingan phantom --store --out store --subjects 7 --seed 3 --lesions 0.5 --recipe recipe.toml"
+    page = read(write_study_report(folder))
+    assert command in page.text
+    assert "braingan prepare" not in page.text
+
+
+def test_every_trial_stands_under_its_own_settings_with_why_it_was_pruned(thesis):
+    folder, _ = thesis
+    usual = {"value": None, "minutes": 2.0, "run": "", "reason": ""}
+    trials = [
+        usual | {"number": 0, "settings": {"a": 1}, "value": 0.25, "state": "complete"},
+        usual | {"number": 1, "settings": {"b": 2, "a": 3}, "state": "pruned", "reason": "the discriminator has won"},
+    ]
+    write_json(folder.trials, {"metric": "kernel_distance", "trials": trials})
+    path = write_study_report(folder)
+    assert table_after(path, "3 Training and optimisation") == [
+        ["Trial", "a", "b", "kernel_distance", "Minutes", "State"],
+        ["0", "1", "", "0.25", "2.0", "complete"],
+        ["1", "3", "2", "", "2.0", "pruned: the discriminator has won"],
+    ]
+    assert "tuning, with its evaluations" in (folder.figures / "times.svg").read_text()
+
+
+def test_a_metric_that_the_first_row_lacks_is_shown_and_floors_span_what_the_rows_have(thesis):
+    folder, _ = thesis
+    for number, row in enumerate(read_rows(folder)[1:], 1):
+        found = read_json(row.snapshot.metrics)
+        found["metrics"]["copies"] = {"value": 0.25, "floor": 0.0}
+        found["metrics"]["frechet_distance"]["floor"] = 1.0 + number % 2
+        write_json(row.snapshot.metrics, found)
+    header, *_, floor = table_after(write_study_report(folder), "4 Results")
+    assert header == ["Cell", "Subjects", "Minutes", "Fréchet distance", "Copies"]
+    assert floor == ["real training slices", "", "", "1.00 to 2.00", "0%"]
+
+
+class Painted(runs.Tiny):
+    """Makes the slices of a store, each with noise of its own."""
+
+    def sample(self, generator, latents, told):
+        chosen = PAINTED[(latents[:, 0].abs() * 1000).long() % len(PAINTED)]
+        return (chosen + 0.1 * torch.randn(chosen.shape) * (chosen > -1)).clamp(-1, 1)[:, None]
+
+
+PAINTED = torch.zeros(0)
+
+
+@pytest.mark.slow
+def test_a_study_of_18_runs_fits_into_15_megabytes(tmp_path, paints, monkeypatch):
+    store = made.picture_store(tmp_path, subjects=12, each=8)
+    slices = store.images(np.arange(len(store)))
+    monkeypatch.setitem(globals(), "PAINTED", torch.from_numpy(to_model_range(slices)))
+    paints(Painted())
+    singled = [{"seed": 0, "number": number, "probability": 0.5} for number in range(8)]
+    near = [{"seed": 0, "number": n, "training": n, "likeness": 0.5, "turn": "none"} for n in range(8)]
+    more = {"detection": {"most_real": singled, "least_real": singled}, "memorisation": {"closest": near}}
+    rows = [replace(row, found=row.found | more) for row in studies.made_rows(falls, seeds=1)]
+    folder = studies.made_study(tmp_path / "study", store, rows)
+    noise = np.random.default_rng(0).integers(0, 20, (64, 112, 112))
+    noisy = np.clip(slices[np.arange(64) % len(slices)] + noise, 0, 255).astype(np.uint8)
+    grid = tmp_path / "grid.png"
+    Image.fromarray(mosaic(noisy, 8)).save(grid)
+    for run in {row.run.root: row.run for row in read_rows(folder)}.values():
+        run.samples.mkdir()
+        for epoch in range(1, 11):
+            (run.samples / f"epoch-{epoch:05d}.png").hardlink_to(grid)
+    page = write_study_report(folder)
+    assert len(re.findall("<h3>thesis.*?epochs</h3>", page.read_text())) == 18
+    assert 2e6 < page.stat().st_size < 15e6
 
 
 def test_an_unfinished_study_shows_what_is_there(study, tmp_path):
@@ -69,6 +300,8 @@ def test_readings_appear_with_what_they_amount_to(study, tmp_path):
     assert "Blind reading test" not in read(write_study_report(read_study)).text
     for number in range(8):
         readings.answer(series, Answer("Ann", number, True, 3, 1.0))
+    assert "Blind reading test" not in read(write_study_report(read_study)).text  # it would be the series' key
+    series.end()
     page = read(write_study_report(read_study))
     assert "First reading" in page.text
     assert "50%" in page.text

@@ -10,6 +10,7 @@ import braingan
 from braingan.errors import InputError
 from braingan.folders import RunFolder
 from braingan.sampling.generator import TrainedGenerator
+from marking import marking
 
 
 def test_a_slice_is_the_same_whatever_is_made_with_it(trained):
@@ -19,6 +20,8 @@ def test_a_slice_is_the_same_whatever_is_made_with_it(trained):
     np.testing.assert_array_equal(many[:3], few)
     assert (generator.sample(3, seed=6) != few).any()
     assert len(np.unique(many.reshape(37, -1), axis=0)) == 37
+    assert generator.sample(0).shape == (0, 112, 112)
+    assert generator.sample(0).dtype == np.uint8
 
 
 def loud(run):
@@ -67,12 +70,13 @@ def test_a_slice_of_a_wish_is_the_same_whatever_is_made_with_it(told):
 
 
 def test_masks_come_with_the_same_slices(masked, told):
-    generator = TrainedGenerator.open(masked)
+    generator = marking(masked)
     assert generator.vocabulary.masks
     images, masks = generator.with_masks(1, [20, 3])
-    np.testing.assert_array_equal(images, generator.some(1, [20, 3]))
-    assert masks.shape == images.shape
+    np.testing.assert_array_equal(images, TrainedGenerator.open(masked).some(1, [20, 3]))
     assert masks.dtype == bool
+    np.testing.assert_array_equal(masks, images % 2 == 1)
+    assert masks.any(axis=(1, 2)).all()
     assert TrainedGenerator.open(told).with_masks(1, [0])[1] is None
 
 

@@ -1,15 +1,19 @@
 """Generated slices as files that say they are synthetic."""
 
 import json
+import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from braingan.cli import sample
 from braingan.errors import InputError
-from braingan.folders import read_csv
+from braingan.folders import RunFolder, read_csv
 from braingan.sampling.generator import TrainedGenerator
 from braingan.sampling.pictures import write_pictures
+from marking import marking
 
 
 def test_files_sheet_and_table(trained, tmp_path):
@@ -22,9 +26,11 @@ def test_files_sheet_and_table(trained, tmp_path):
         np.testing.assert_array_equal(np.asarray(picture), generator.sample(18, seed=1)[17])
     with Image.open(out / "sheet.png") as sheet:
         assert sheet.size == (8 * 112, 3 * 112)
-    assert len((out / "synthetic.csv").read_text().splitlines()) == 19
+    assert [row["synthetic"] for row in read_csv(out / "synthetic.csv")] == ["yes"] * 18
     source = json.loads((out / "source.json").read_text())
-    assert (source["kind"], source["made_by"]) == ("pictures", "thesis4, a generator trained on slices of this source")
+    assert source["kind"] == "pictures"
+    assert source["made_by"].startswith("thesis4, a generator trained on slices of this source")
+    assert "synthetic" in source["made_by"]
 
 
 def test_each_slice_is_listed_with_what_it_was_told(told, tmp_path):
@@ -39,52 +45,84 @@ def test_each_slice_is_listed_with_what_it_was_told(told, tmp_path):
 
 
 def test_masks_are_files_of_their_own_that_say_what_they_are(masked, tmp_path):
-    generator, out = TrainedGenerator.open(masked), tmp_path / "out"
+    generator, out = marking(masked), tmp_path / "out"
     write_pictures(generator, out, 19, 0)
     write_pictures(generator, out, 18, 0)  # again, with fewer: no stale files
     assert [row["mask"] for row in read_csv(out / "synthetic.csv")] == [f"masks/{n:06d}.png" for n in range(18)]
     assert len(list((out / "masks").glob("*.png"))) == 18
-    images, masks = generator.with_masks(0, range(18))
-    assert masks.shape == images.shape
+    odd = generator.sample(18)[17] % 2
+    assert odd.any()
     with Image.open(out / "masks" / "000017.png") as picture:
         assert "synthetic" in picture.info["Description"]
         assert "lesion mask" in picture.info["Description"]
-        np.testing.assert_array_equal(np.asarray(picture), masks[17] * 255)
+        np.testing.assert_array_equal(np.asarray(picture), odd * 255)
 
 
 def test_the_layout_of_nnunet(masked, told, tmp_path):
-    generator, out = TrainedGenerator.open(masked), tmp_path / "out"
+    generator, out = marking(masked), tmp_path / "out"
     write_pictures(generator, out, 3, 0, generator.wish(frame="light"), "nnunet")
     about = json.loads((out / "dataset.json").read_text())
     assert (about["channel_names"], about["labels"]) == ({"0": "light"}, {"background": 0, "lesion": 1})
     assert (about["numTraining"], about["file_ending"]) == (3, ".png")
     cases = sorted(path.name.removesuffix(".png") for path in (out / "labelsTr").iterdir())
     assert [f"{case}_0000.png" for case in cases] == sorted(path.name for path in (out / "imagesTr").iterdir())
-    masks = generator.with_masks(0, range(3), generator.wish(frame="light"))[1]
-    for case, mask in zip(cases, masks, strict=True):
+    images = generator.sample(3, 0, generator.wish(frame="light"))
+    assert (images % 2).any(axis=(1, 2)).all()
+    for case, image in zip(cases, images, strict=True):
         with Image.open(out / "labelsTr" / f"{case}.png") as picture:
             assert "synthetic" in picture.info["Description"]
-            np.testing.assert_array_equal(np.asarray(picture), mask.astype(np.uint8))
+            np.testing.assert_array_equal(np.asarray(picture), image % 2)
+        with Image.open(out / "imagesTr" / f"{case}_0000.png") as picture:
+            np.testing.assert_array_equal(np.asarray(picture), image)
     write_pictures(generator, out, 1, 0)
     assert {path.name for path in out.rglob("*") if path.is_file()} == {
         "000000.png", "sheet.png", "synthetic.csv", "source.json", "files.csv",
     }  # fmt: skip
-    with pytest.raises(InputError, match="of slices with masks"):
+    with pytest.raises(InputError, match=r"of slices with masks.*--set model\.masks=true, on a store whose training"):
         write_pictures(TrainedGenerator.open(told), tmp_path / "other", 1, 0, layout="nnunet")
     with pytest.raises(InputError, match="there are pictures, imagefolder, nnunet"):
         write_pictures(generator, tmp_path / "other", 1, 0, layout="bids")
     assert not (tmp_path / "other").exists()
 
 
-def test_the_layout_of_an_image_folder(told, tmp_path):
-    generator, out = TrainedGenerator.open(told), tmp_path / "out"
-    write_pictures(generator, out, 3, 0, layout="imagefolder")
-    rows = read_csv(out / "images" / "metadata.csv")
-    assert sorted(path.name for path in (out / "images").glob("*.png")) == [row["file_name"] for row in rows]
-    assert [row["frame"] for row in rows] == [row["frame"] for row in read_csv(out / "synthetic.csv")]
-    assert {row["frame"] for row in rows} <= {"dark", "light"}
+def test_a_channel_of_nnunet_is_of_one_frame(masked, tmp_path):
+    generator = TrainedGenerator.open(masked)
+    with pytest.raises(InputError, match="choose one of dark, light by --frame"):
+        write_pictures(generator, tmp_path / "out", 3, 0, layout="nnunet")
+    assert not list(tmp_path.iterdir())
+    for frames, number, channel in ((("T2w",), 0.0, "T2w"), ((), np.nan, "MRI")):
+        generator.networks["generator"].field.told.rows[:, 0] = number
+        one = TrainedGenerator(**vars(generator) | {"vocabulary": replace(generator.vocabulary, frames=frames)})
+        write_pictures(one, tmp_path / "out", 1, 0, generator.wish(depth=0.5), "nnunet")
+        assert json.loads((tmp_path / "out" / "dataset.json").read_text())["channel_names"] == {"0": channel}
+
+
+@pytest.mark.parametrize("which", ["told", "masked"])
+def test_the_layout_of_an_image_folder(which, request, tmp_path):
+    run, out = request.getfixturevalue(which), tmp_path / "out"
+    generator = marking(run) if which == "masked" else TrainedGenerator.open(run)
+    write_pictures(generator, out, 3, 0, generator.wish(frame="light"), "imagefolder")
+    table = out / "images" / "metadata.csv"
+    rows = read_csv(table)
+    assert [(row["frame"], row["number"], row["synthetic"]) for row in rows] == [
+        ("light", str(n), "yes") for n in range(3)
+    ]
+    for row, image in zip(rows, generator.sample(3, 0, generator.wish(frame="light")), strict=True):
+        with Image.open(table.parent / row["file_name"]) as picture:
+            np.testing.assert_array_equal(np.asarray(picture), image)
+        assert ("mask_file_name" in row) == (which == "masked")
+        if which == "masked":
+            with Image.open(table.parent / row["mask_file_name"]) as picture:
+                np.testing.assert_array_equal(np.asarray(picture), image % 2 * 255)
     write_pictures(generator, out, 1, 0)
-    assert not list((out / "images").iterdir())
+    assert not [path for path in (out / "images").rglob("*") if path.is_file()]
+
+
+def test_without_a_folder_slices_lie_in_the_run_s(told, tmp_path):
+    shutil.copytree(told.root, tmp_path / "run")
+    sample.command(tmp_path / "run", count=2)
+    assert len(read_csv(tmp_path / "run" / "slices" / "synthetic.csv")) == 2
+    assert len(TrainedGenerator.open(RunFolder(tmp_path / "run")).sample(1)) == 1
 
 
 def test_a_folder_of_something_else_is_refused(trained, tmp_path):

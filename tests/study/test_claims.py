@@ -1,47 +1,16 @@
 """The source study's claims, on made studies of which each is known to hold or not."""
 
-import itertools
-from pathlib import Path
+from dataclasses import replace
 
-import numpy as np
 import pytest
 
-from braingan.folders import RunFolder
-from braingan.study.claims import CHECKS, GENERATORS, Grid, check, source_study
-from braingan.study.table import Row
-
-SAMPLES, EPOCHS = (200, 600, 1000), (5, 10)
-PROTOCOL = {"store": "s", "split": "test", "count": 200, "subjects": 30}
+from braingan.study.claims import CHECKS, Grid, check, source_study
+from studies import flat
+from studies import made_rows as made
 
 
-def flat(name, samples, epoch, random):
-    return 1.0 + epoch % 2, 1.0 - epoch % 2
-
-
-def as_long(name, samples, epoch):
-    return samples * epoch / 50
-
-
-def made(distance, noise=0.5, seeds=3, spread=lambda name: 1.0, losses=flat, seconds=as_long):
-    """A study whose distances are a function of layers, slices and epochs, but for noise that all share by halves."""
-    random = np.random.default_rng(0)
-    shared = random.normal(size=40) * 3
-    found = []
-    for name, samples, epochs, seed in itertools.product(GENERATORS, SAMPLES, EPOCHS, range(seeds)):
-        value = distance(int(name[6:]), samples, epochs) + random.normal() * noise
-        of = {"value": value, "low": value - 6, "high": value + 6, "halves": (value + shared).tolist()}
-        realism = {"5": 1 - spread(name) / 2, "50": 1.0, "95": 1 + spread(name) / 2 + random.normal() * 0.01}
-        rows = []
-        for epoch in range(1, epochs + 1):
-            discriminator, generator = losses(name, samples, epoch, random)
-            rows.append({
-                "epoch": str(epoch), "images": str(samples * epoch), "seconds": str(seconds(name, samples, epoch)),
-                "discriminator_loss": str(discriminator), "generator_loss": str(generator),
-            })  # fmt: skip
-        values = {"model.name": name, "training.samples": samples, "training.epochs": epochs, "training.seed": seed}
-        metrics = {"protocol": PROTOCOL, "metrics": {"frechet_distance": of}, "realism": {"generated": realism}}
-        found.append(Row(values, RunFolder(Path("none")), epochs, samples, 20, "", "", rows, None, metrics))
-    return found
+def falls(layers, samples, epochs):
+    return 300 - 5 * layers - samples / 10 - 2 * epochs
 
 
 def verdict(name, rows):
@@ -57,13 +26,17 @@ def test_every_claim_is_checked_with_its_numbers():
 
 
 def test_a_fall_along_an_axis_is_found_and_a_rise():
-    falls = made(lambda layers, samples, epochs: 300 - 5 * layers - samples / 10 - 2 * epochs)
-    rises = made(lambda layers, samples, epochs: 100 + 5 * layers + samples / 10 + 2 * epochs)
-    flat = made(lambda layers, samples, epochs: 100)
+    fall, rise = made(falls), made(lambda layers, samples, epochs: 100 + 5 * layers + samples / 10 + 2 * epochs)
+    level = made(lambda layers, samples, epochs: 100)
     for name in ("layers", "samples", "epochs", "four_worst", "fifteen_best"):
-        assert verdict(name, falls) == "supported", name
-        assert verdict(name, rises) == "not supported", name
-        assert verdict(name, flat) == "within noise", name
+        assert verdict(name, fall) == "supported", name
+        assert verdict(name, rise) == "not supported", name
+        assert verdict(name, level) == "within noise", name
+
+
+def test_what_other_subjects_might_give_is_noise_too():
+    assert verdict("samples", made(falls, noise=0.01)) == "supported"
+    assert verdict("samples", made(falls, noise=0.01, subjects=300.0)) == "within noise"
 
 
 def test_a_claim_of_all_cases_is_not_supported_by_some():
@@ -83,8 +56,13 @@ def test_the_best_balance_is_better_than_the_cheap_and_not_worse_than_the_dear()
         return int(name[6:]) * samples * epoch / 500
 
     better = made(lambda n, s, e: {4: 150, 7: 100, 15: 100}[n], seconds=layers_take_time)
+    endless = [{"epoch": "1", "images": "9", "seconds": "1e9"}]
+    unfinished = [
+        replace(row, found=None, log=endless) if (row.model, row.slices) == ("thesis7", 1000) else row for row in better
+    ]
     beaten = made(lambda n, s, e: {4: 150, 7: 100, 15: 50}[n], seconds=layers_take_time)
     assert verdict("cost", better) == "supported"
+    assert verdict("cost", unfinished) == "supported"
     assert verdict("cost", beaten) == "not supported"
 
 
@@ -110,17 +88,61 @@ def test_claims_of_losses_are_judged_by_the_curves():
     assert verdict("loss_data", falling) == "not supported"
 
 
+def test_losses_mirror_each_other_only_if_those_of_7_and_of_15_layers_do():
+    def seven_alone(name, samples, epoch, random):
+        return flat(name, samples, epoch, random) if name == "thesis7" else tuple(1 + random.normal(size=2) / 10)
+
+    assert verdict("opposite", made(lambda *_: 100)) == "supported"
+    assert verdict("opposite", made(lambda *_: 100, losses=seven_alone)) == "within noise"
+
+
+def test_losses_grow_steadier_by_generators_that_are_there_with_few_and_with_many_slices():
+    def wobble(name, samples, epoch, random):
+        size = {"thesis4": 0.01, "thesis7": 80 / samples, "thesis15": 2.0}[name]
+        return 1.0, 1 + size * (epoch % 2) + random.normal() / 1000
+
+    rows = made(lambda *_: 100, losses=wobble)
+    shared = [row for row in rows if (row.model, row.slices) not in (("thesis15", 200), ("thesis4", 1000))]
+    assert verdict("loss_data", shared) == "supported"
+
+
 def test_times_are_compared_by_their_ratio():
     assert verdict("time", made(lambda *_: 100)) == "not supported"  # five times as many slices take five times as long
     printed = made(lambda *_: 100, seconds=lambda n, s, e: {200: 59, 600: 152, 1000: 240}[s] * e)
     assert verdict("time", printed) == "supported"
+    scattered = [  # 1, 4 and 7 times as long
+        replace(row, log=[one | {"seconds": str(40 + 120 * row.values["training.seed"])} for one in row.log])
+        if row.slices == 1000 else row for row in made(lambda *_: 100)
+    ]  # fmt: skip
+    assert verdict("time", scattered) == "within noise"
 
 
 def test_with_one_seed_or_nothing_measured_nothing_is_testable():
     one = check(made(lambda *_: 100, seeds=1))
     assert {of.verdict for of in one} == {"not testable"}
     assert "one seed" in one[0].because
-    assert {of.verdict for of in check([])} == {"not testable"}
+    none = check([replace(row, found=None) for row in made(lambda *_: 100)])
+    assert {of.verdict for of in none} == {"not testable"}
+    assert "no cell is measured yet" in none[0].because
+    capped = check([replace(row, note="fewer") for row in made(lambda *_: 100)])
+    assert {of.verdict for of in capped} == {"not testable"}
+    assert "no cell has as many slices as the grid asks for" in capped[0].because
+
+
+def with_value(rows, name, value):
+    return [replace(row, values=row.values | {name: value}) for row in rows]
+
+
+def test_of_further_lists_the_default_alone_is_compared():
+    rises = made(lambda layers, samples, epochs: 100 + 5 * layers)
+    rows = with_value(made(falls), "model.discriminator", "thesis")
+    both = rows + with_value(rises, "model.discriminator", "patches")
+    assert [of.verdict for of in check(both)] == [of.verdict for of in check(made(falls))]
+    assert verdict("layers", with_value(made(falls), "training.batch_size", 16)) == "supported"  # one is no list
+    slopes = with_value(rises, "model.leaky_slope", 0.2) + with_value(rises, "model.leaky_slope", 0.3)
+    found = check(slopes)
+    assert {of.verdict for of in found} == {"not testable"}
+    assert found[0].because == "of model.leaky_slope the default is not among the values"
 
 
 @pytest.mark.parametrize("name", ["cost", "samples_most", "unstable4", "time"])

@@ -1,9 +1,13 @@
 """A study file, its cells and the trainings that they share."""
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 
 import studies
 import taught
+from braingan.data.store import Store
 from braingan.errors import InputError
 from braingan.study.grid import StudyFile, cells, trainings
 
@@ -40,6 +44,23 @@ def test_cells_that_differ_only_in_length_share_one_training(tmp_path, store):
     assert {training.id.partition("-")[0] for training in shared} == {"thesis4", "thesis7", "thesis15"}
 
 
+def test_the_source_study_s_grid_is_18_cells_in_9_trainings(store, monkeypatch):
+    monkeypatch.setattr(Store, "select", lambda self, *_, **__: np.arange(60_000))
+    recipes = Path(__file__).parents[2] / "recipes" / "studies"
+    found = cells(StudyFile.read(recipes / "thesis.toml"), store)
+    shared = trainings(found, store)
+    assert (len(found), len(shared)) == (18, 9)
+    assert {of.recipe.training.snapshots for of in shared} == {(20, 50, 60, 100)}
+    small = cells(StudyFile.read(recipes / "thesis-small.toml"), store)
+    assert (len(small), len(trainings(small, store))) == (18, 9)
+
+
+def test_the_first_cell_has_the_first_value_of_each_list(tmp_path, store):
+    file = read(tmp_path, THESIS)
+    (cell,) = cells(file.first, store)
+    assert cell.recipe == cells(file, store)[0].recipe
+
+
 def test_a_training_keeps_its_name_when_others_are_added(tmp_path, store):
     before = {training.id for training in trainings(cells(read(tmp_path, THESIS), store), store)}
     more = THESIS.replace("[4, 8, 12]", "[4, 8, 12, 16]").replace("[50, 100]", "[50, 100, 200]")
@@ -74,6 +95,12 @@ def test_more_slices_than_there_are_are_refused_with_the_number_or_capped_and_sa
 def test_a_grid_that_makes_no_sense_is_refused(tmp_path, grid, said):
     with pytest.raises(InputError, match=said):
         read(tmp_path, f"[grid]\n{grid}")
+
+
+@pytest.mark.parametrize("name", ["grid", "tune", "training"])
+def test_what_should_be_a_table_is_said(tmp_path, name):
+    with pytest.raises(InputError, match=rf"{name} must be a table of settings, \[{name}\]"):
+        read(tmp_path, f"{name} = [1]")
 
 
 def test_a_setting_that_is_refused_is_named(tmp_path, store):

@@ -1,17 +1,18 @@
 """The blind reading test: fixed series, kept answers, and scores that are known."""
 
 import math
+import shutil
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from braingan.data.store import Store
 from braingan.errors import InputError
 from braingan.evaluation.intervals import student
 from braingan.evaluation.material import open_store_of
 from braingan.sampling.generator import TrainedGenerator
-from braingan.study.reading import REAL, Answer, Readings, half_width, scores, wilson
+from braingan.study.reading import REAL, Answer, Readings, half_width, name_of_reader, scores, wilson
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +93,10 @@ def test_scores_of_answers_whose_truth_is_known():
     assert found["runs"]["a"]["taken_for_real"] == pytest.approx(3 / 4)
     assert found["runs"]["b"]["taken_for_real"] == pytest.approx(2 / 4)
     assert [of["number"] for of in found["fooled"]] == [2, 3, 4, 5]
+    assert found["fooled"][0] | {"confidence": 3} == {
+        "number": 2, "made_by": "a", "taken_for": REAL, "wrong": 2, "of": 2, "confidence": 3}  # fmt: skip
+    (real,) = scores(truth, [Answer("Ann", 0, False, 4, 1.0)])["fooled"]
+    assert (real["made_by"], real["taken_for"]) == (REAL, "generated")
     nothing = scores(truth, [])
     assert nothing["accuracy"] is None
     assert math.isnan(nothing["runs"]["a"]["taken_for_real"])
@@ -133,6 +138,35 @@ def test_wilson_s_interval_is_that_of_the_tables():
     assert wilson(0, 0) == (0.0, 1.0)
 
 
-def test_the_store_s_slices_are_not_touched(made):
-    assert isinstance(made[2], Store)
-    assert np.asarray(made[1].slice(0)).flags.owndata
+def test_an_ended_series_takes_no_more_answers_and_a_new_one_of_its_name_has_none(made, told):
+    readings, _, store = made
+    series = readings.make("Short", {"run": TrainedGenerator.open(told)}, store, 4, 3)
+    readings.answer(series, Answer("Ann", 0, True, 5, 1.5))
+    series.end()
+    assert readings.open("short").ended
+    with pytest.raises(InputError, match="is ended"):
+        readings.answer(series, Answer("Ann", 1, True, 5, 1.5))
+    shutil.rmtree(series.root)
+    again = readings.make("Short", {"run": TrainedGenerator.open(told)}, store, 4, 3)
+    assert again.id == "short"
+    assert readings.answers(again) == []
+
+
+def test_readers_answer_at_once(made, told):
+    readings, _, store = made
+    series = readings.make("Crowded", {"run": TrainedGenerator.open(told)}, store, 4, 3)
+    with ThreadPoolExecutor(8) as pool:
+        given = [Answer(f"reader {n}", number, True, 3, 1.0) for n in range(8) for number in range(4)]
+        list(pool.map(lambda of: readings.answer(series, of), given))
+    assert readings.answers(series) == given
+
+
+@pytest.mark.parametrize(("given", "name"), [(" Ann ", "Ann"), ("Jürgen", "Jürgen"), ("O'Neil-2", "O'Neil-2")])
+def test_names_of_readers(given, name):
+    assert name_of_reader(given) == name
+
+
+@pytest.mark.parametrize("given", ["", "  ", "a/b", "<b>", "x" * 61])
+def test_names_that_can_not_be_one(given):
+    with pytest.raises(InputError, match="reader's name"):
+        name_of_reader(given)

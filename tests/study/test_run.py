@@ -3,7 +3,9 @@
 import multiprocessing
 import os
 import re
+import shutil
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -11,10 +13,11 @@ import studies
 import taught
 from braingan.errors import InputError
 from braingan.folders import StudyFolder, read_csv, read_json
+from braingan.recipe import train_recipe
 from braingan.study.grid import StudyFile
-from braingan.study.run import TRIES, outcomes, plan, threads
+from braingan.study.run import TRIES, begin, cost, outcomes, plan, threads, write_plan
 from braingan.study.table import read_rows, write_table
-from braingan.study.work import Job, Outcome, held, work
+from braingan.study.work import Job, Outcome, held, protocol_of, work
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +109,79 @@ def test_a_failed_training_is_recorded_with_its_reason_and_the_rest_goes_on(tmp_
     assert "no longer finite" in folder.table.read_text()
 
 
+def test_ends_that_a_training_reached_before_it_failed_are_measured(tmp_path, monkeypatch):
+    def fails_late(recipe, store, run, notes):
+        shorter = recipe.training.model_copy(update={"epochs": 1})
+        train_recipe(recipe.model_copy(update={"training": shorter}), store, run, notes)
+        raise InputError("numbers are no longer finite")
+
+    monkeypatch.setattr("braingan.study.work.train_recipe", fails_late)
+    file, store, folder = studies.small_study(tmp_path, studies.FILE.replace("[0, 1]", "[0]"))
+    (outcome,) = studies.do(file, store, folder)
+    assert (outcome.state, outcome.reason) == ("failed", "numbers are no longer finite")
+    first, last = read_rows(folder)
+    assert (first.epochs, first.state, first.failed) == (1, "done", "")
+    assert (last.epochs, last.state, last.failed) == (3, "failed", "numbers are no longer finite")
+
+
+def test_what_was_measured_otherwise_is_measured_anew_and_not_trained_anew(study, tmp_path):
+    folder, file = StudyFolder(tmp_path / "study"), tmp_path / "study.toml"
+    shutil.copytree(study[2].root, folder.root)
+    file.write_text(studies.FILE.replace("\nseeds = 1", "\nseeds = 2").replace("[0, 1]", "[0]"))
+    begin(file, plan(StudyFile.read(file), study[1], folder))
+    assert [row.state for row in read_rows(folder)] == ["trained"] * 2
+    weights = {path: stamp for path, stamp in files(folder).items() if path.suffix == ".safetensors"}
+    assert [outcome.state for outcome in studies.do(file, study[1], folder)] == ["done"]
+    rows = read_rows(folder)
+    assert [row.state for row in rows] == ["done"] * 2
+    assert [row.found["protocol"]["generation_seeds"] for row in rows] == [2, 2]
+    assert weights.items() <= files(folder).items()
+
+
+def test_a_machine_that_measures_in_other_features_fails_and_says_so(study, tmp_path):
+    folder = StudyFolder(tmp_path / "study")
+    shutil.copytree(study[2].root, folder.root)
+    job = plan(StudyFile.read(study[0]), study[1], folder).jobs(1)[0]
+    outcome = work(replace(job, protocol=job.protocol | {"extractors": ["inception"]}))
+    assert outcome.state == "failed"
+    assert "was measured here in random, the study measures in inception" in outcome.reason
+
+
+def test_an_extractor_that_is_none_is_refused_before_anything_is_trained(tmp_path):
+    file, store, folder = studies.small_study(tmp_path, studies.FILE.replace('"random"', '"randon"'))
+    with pytest.raises(InputError, match=r"evaluation\.extractor = randon is unknown"):
+        begin(file, plan(StudyFile.read(file), store, folder))
+    settings = plan(StudyFile.read(file), store, folder).trainings[0].recipe.evaluation
+    known = settings.model_copy(update={"extractor": "random", "also": ("anatomy", "encoder", "random")})
+    assert protocol_of(known)["extractors"] == ["random", "anatomy", "random"]  # a store may have no encoder
+
+
+def test_a_reason_stays_until_its_training_is_done(tmp_path):
+    file, store, folder = studies.small_study(tmp_path)
+    planned = plan(StudyFile.read(file), store, folder)
+    name = planned.trainings[0].id
+    write_plan(planned, [Outcome(name, "failed", "no room")])
+    for found in ([], [Outcome(name, "busy")], [Outcome(name, "stopped")]):
+        write_plan(planned, found)
+        assert {row.failed for row in read_rows(folder) if row.run.root.name == name} == {"no room"}
+    write_plan(planned, [Outcome(name, "done")])
+    assert {row.failed for row in read_rows(folder)} == {""}
+
+
+def test_the_cost_is_of_what_is_left(study, tmp_path):
+    file, store, folder = study
+    assert list(cost(plan(StudyFile.read(file), store, folder))) == []
+    longer = tmp_path / "study.toml"
+    longer.write_text(studies.FILE.replace("[1, 3]", "[1, 3, 5]"))
+    planned = plan(StudyFile.read(longer), store, folder)
+    slices, seen = len(store.select("train")), read_rows(folder)[2].images
+    found = list(cost(planned))
+    assert [training.id for training, _ in found] == [training.id for training in planned.trainings]
+    assert {trial.images for _, trial in found} == {5 * slices - seen}
+    assert len({trial.images_per_second for _, trial in found}) == 1  # another seed makes no other kind
+    assert all(trial.seconds == trial.images / trial.images_per_second for _, trial in found)
+
+
 def test_a_run_that_another_process_has_is_left_to_it(tmp_path):
     file, store, folder = studies.small_study(tmp_path)
     job = plan(StudyFile.read(file), store, folder).jobs(0)[0]
@@ -118,10 +194,13 @@ def test_several_trainings_share_the_cores(monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: range(8), raising=False)
     assert threads("local:1") == threads("dask:tcp://x:1") == 0
     assert [threads(f"local:{count}") for count in (2, 3, 8, 1000)] == [4, 2, 1, 1]
+    for place in ("local:0", "local:x", "moon:2"):
+        with pytest.raises(InputError, match="is no known place"):
+            threads(place)
 
 
 def test_a_training_whose_process_dies_is_begun_again_and_takes_no_other_along(tmp_path):
-    jobs = [Job(tmp_path / f"run{epochs}", {}, tmp_path, (epochs,), 2) for epochs in (1, 2, 3)]
+    jobs = [Job(tmp_path / f"run{epochs}", {}, tmp_path, (epochs,), {}) for epochs in (1, 2, 3)]
     assert {of.id: of.state for of in outcomes(jobs, "local:2", studies.dies_once)} == dict.fromkeys(
         ("run1", "run2", "run3"), "done"
     )

@@ -10,7 +10,10 @@ from braingan.cli import options
 
 def command(
     run: options.Run,
-    out: Annotated[Path, typer.Option("--out", help="The folder for weights, settings and model card.")],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="The folder for weights, settings and model card; else export in the run's."),
+    ] = None,
     onnx: Annotated[bool, typer.Option("--onnx", help="Write an ONNX file too, checked against torch.")] = False,
     certificate: Annotated[
         Path | None,
@@ -22,5 +25,6 @@ def command(
     from braingan.report.export import export
     from braingan.sampling.generator import TrainedGenerator
 
+    out = out or run / "export"
     written = export(TrainedGenerator.open(RunFolder(run)), out, onnx, certificate)
     typer.echo(f"{out}: {', '.join(written)}")

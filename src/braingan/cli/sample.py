@@ -14,14 +14,19 @@ if TYPE_CHECKING:
 
 def command(
     run: options.Run,
-    out: Annotated[Path, typer.Option("--out", help="The folder for the slices.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The folder; else slices, interpolation or volumes in the run's.")
+    ] = None,
     count: Annotated[
         int | None, typer.Option(min=1, help="How many slices. [default: 64, and 16 along a way]", show_default=False)
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed and number alone determine a slice.")] = 0,
     frame: Annotated[str | None, typer.Option("--frame", help="Only this frame.")] = None,
     label: Annotated[str | None, typer.Option("--label", help="Only this label of the source.")] = None,
-    depth: Annotated[float | None, typer.Option("--depth", help="At this depth, 0 inferior to 1 superior.")] = None,
+    depth: Annotated[
+        float | None,
+        typer.Option("--depth", help="At this depth, 0 to 1: from inferior (coronal: posterior, sagittal: left)."),
+    ] = None,
     lesion: Annotated[float | None, typer.Option("--lesion", help="With lesions of so many mm²; 0 for none.")] = None,
     gate: Annotated[
         bool, typer.Option("--gate", help="Refuse slices too near to a training slice, and write a certificate.")
@@ -48,6 +53,7 @@ def command(
     wish = generator.wish(frame, label, depth, lesion)
     if (volume or interpolate is not None) and (gate or layout != "pictures" or (volume and interpolate is not None)):
         raise InputError("--volume and --interpolate go with neither each other nor --gate and --layout.")
+    out = out or run / ("volumes" if volume else "slices" if interpolate is None else "interpolation")
     if interpolate is not None:
         _interpolate(generator, out, interpolate, 16 if count is None else count, seed, wish)
         return
@@ -77,14 +83,17 @@ def _interpolate(generator: "TrainedGenerator", out: Path, along: str, count: in
         raise InputError(f"--interpolate {along}: there are {', '.join(ALONG)}.")
     if count < 2:
         raise InputError("--interpolate shows a way of at least two slices: give a larger --count.")
-    made = write_interpolation(generator, out, chosen, count, seed, wish)
-    typer.echo(f"{out}: {made} synthetic slices along {along}, as a strip and a GIF")
+    found = write_interpolation(generator, out, chosen, count, seed, wish)
+    typer.echo(
+        f"{out}: {found['slices']} synthetic slices along {along}, as a strip and a GIF; correlation of neighbouring "
+        f"slices {_said(found['neighbour_correlation'])}, at least {_said(found['least_correlation'])}"
+    )
 
 
 def _volumes(generator: "TrainedGenerator", out: Path, count: int, seed: int, wish: "Row", data: Path | None) -> None:
     from braingan.errors import InputError
     from braingan.evaluation.material import open_store_of
-    from braingan.sampling.volume import write_volumes
+    from braingan.sampling.volume import REAL_VIEWS, write_volumes
 
     try:
         store = open_store_of(generator.run, data)
@@ -94,11 +103,13 @@ def _volumes(generator: "TrainedGenerator", out: Path, count: int, seed: int, wi
         store = None
         typer.echo(f"Without real volumes to compare with: {error}")
     found = write_volumes(generator, out, count, seed, wish, store)
-    made, real = (
-        "unknown" if value is None else f"{value:.3f}"
-        for value in (found["neighbour_correlation"], found["real_neighbour_correlation"])
-    )
     typer.echo(
-        f"{out}: {count} synthetic volumes of {found['slices']} slices; correlation of neighbouring slices {made}, "
-        f"of real volumes {real}"
+        f"{out}: {count} synthetic volumes of {found['slices']} slices; correlation of neighbouring slices "
+        f"{_said(found['neighbour_correlation'])}, of real volumes {_said(found['real_neighbour_correlation'])}"
     )
+    if (out / REAL_VIEWS).exists():
+        typer.echo(f"{out / REAL_VIEWS}: real test subjects beside them, so keep it with the store")
+
+
+def _said(correlation: float | None) -> str:
+    return "unknown" if correlation is None else f"{correlation:.3f}"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from braingan.folders import StudyFolder
     from braingan.study.run import Plan
-    from braingan.study.work import Outcome
+    from braingan.study.work import Job, Outcome
 
 
 def command(
@@ -31,24 +31,35 @@ def command(
 ) -> None:
     """Run a study, or go on with it; ends in its report."""
     from braingan.data.store import Store
+    from braingan.executor import local_processes
     from braingan.folders import StudyFolder
     from braingan.report.study import write_study_report
     from braingan.settings import read_toml
     from braingan.study.grid import StudyFile
-    from braingan.study.run import begin, plan, run
-    from braingan.study.tune import space_of, tune
+    from braingan.study.run import begin, outcomes, plan, run
+    from braingan.study.tune import space_of, trials_left, tune
 
+    here = local_processes(on) > 0  # refused before anything is done
     folder, store, read = StudyFolder(out), Store.open(data), StudyFile.read(file)
     planned = plan(read, store, folder, cap)
     cells = sum(len(training.cells) for training in planned.trainings)
     trials = f", after {space_of(read)[0].trials} trials of the tuning" if read.tune else ""
     typer.echo(f"{planned.title}: {cells} cells, {len(planned.trainings)} trainings{trials}")
+    for note in sorted({note for training in planned.trainings for note in training.notes}):
+        typer.echo(note)
+    if dry_run or here:
+        searched = trials_left(read, folder)
+        _cost([(plan(read.first, store, folder, cap), searched)] if searched else [], planned, dry_run)
     if dry_run:
-        _cost(planned)
         return
     begin(file, planned)
     if read.tune:
-        best = tune(read, store, folder, typer.echo)
+
+        def one(job: "Job") -> "Outcome":
+            (outcome,) = outcomes([job], on)
+            return outcome
+
+        best = tune(read, store, folder, typer.echo, one, cap)
         typer.echo(f"{best}: the best recipe, by validation subjects")
         planned = plan(replace(read, recipe=read_toml(best)), store, folder, cap)
     with _shown(folder):
@@ -66,24 +77,31 @@ def command(
         raise typer.Exit(1)
 
 
-def _cost(planned: "Plan") -> None:
+def _cost(trials: "list[tuple[Plan, int]]", planned: "Plan", each: bool) -> None:
+    """Say what is left to do: the trials of a tuning, each like its plan's training, and the grid."""
     from braingan.cli.train import duration
     from braingan.study.run import cost
 
     images = seconds = 0.0
-    for training, trial in cost(planned):
-        images, seconds = images + trial.images, seconds + trial.seconds
-        ends = ", ".join(str(epochs) for epochs in sorted({cell.epochs for cell in training.cells}))
+    device = ""
+    for of, times in [*trials, (planned, 1)]:
+        for training, trial in cost(of):
+            images, seconds = images + times * trial.images, seconds + times * trial.seconds
+            device = trial.device
+            ends = ", ".join(str(epochs) for epochs in sorted({cell.epochs for cell in training.cells}))
+            if each:
+                typer.echo(
+                    f"{training.id if of is planned else f'{times} trials, each'}: {of.slices(training):,} slices of "
+                    f"{of.subjects(training)} subjects, to epoch {ends}; {trial.images:,} images at "
+                    f"{trial.images_per_second:.1f}/s, {duration(trial.seconds)}"
+                )
+    if device:
         typer.echo(
-            f"{training.id}: {planned.slices(training):,} slices of {planned.subjects(training)} subjects, to epoch "
-            f"{ends}; {trial.images:,} images at {trial.images_per_second:.1f}/s, {duration(trial.seconds)}"
+            f"left are {images:,.0f} training images and {duration(seconds)}, one after another, without evaluation, "
+            f"grids and checkpoints; the rates are those of ten steps of each kind of training on {device}"
         )
-        for note in training.notes:
-            typer.echo(f"  {note}")
-    typer.echo(
-        f"in all {images:,.0f} training images and {duration(seconds)}, one after another, without evaluation, grids "
-        f"and checkpoints; the rates are those of ten steps each on {trial.device}"
-    )
+    else:
+        typer.echo("nothing is left to train")
 
 
 @contextmanager

@@ -6,6 +6,9 @@ import typer
 
 from braingan.cli import options
 
+ENOUGH = 5
+"""Seeds to conclude from."""
+
 
 def command(
     run: options.Run,
@@ -33,4 +36,6 @@ def command(
         of = found["arms"][arm]
         gain = f"{of['gain']:+.3f} ({of['gain_low']:+.3f} to {of['gain_high']:+.3f})" if "gain" in of else ""
         typer.echo(f"{arm:10} {of['value']:.3f} ({of['low']:.3f} to {of['high']:.3f})  {gain}")
+    if seeds < ENOUGH:
+        typer.echo(f"Fewer than {ENOUGH} seeds: nothing to conclude from.")
     typer.echo(f"next: braingan report {run}")

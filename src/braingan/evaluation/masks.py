@@ -35,21 +35,21 @@ def contrast(
 def fit(real: SliceSet, generated: list[SliceSet], pixel_mm2: float) -> dict[str, Any]:
     """Return how masks fit: `area_correlation` and `area_error_mm2` (mean, absolute) with areas told, and by frame.
 
-    By frame: mean contrast of real and of generated lesions, and the share of each whose sign is the real mean's.
+    By frame, `lesions`: how many real and generated slices there are, and how many of them have a lesion; and `frames`:
+    the mean contrast of these, and the share whose sign is the real mean's.
     """
     masks, told = (np.concatenate(parts) for parts in zip(*(_known(of) for of in generated), strict=True))
     area = masks.sum(axis=(1, 2)) * pixel_mm2
-    frames = {}
-    for frame in np.unique(real.columns["frame"]).tolist():
-        of_real = _contrasts([real], frame)
-        made = _contrasts(generated, frame)
-        if len(of_real) and len(made):
-            sign = np.sign(of_real.mean())
-            shares = {name: float((np.sign(of) == sign).mean()) for name, of in (("real", of_real), ("made", made))}
-            frames[frame] = {
-                "real": float(of_real.mean()), "generated": float(made.mean()),
-                "real_same_sign": shares["real"], "generated_same_sign": shares["made"],
-            }  # fmt: skip
+    frames, lesions = {}, {}
+    names = {name.lower(): name for name in np.unique(real.columns["frame"]).tolist()}
+    for frame, name in names.items():
+        found = {"real": _contrasts([real], frame), "generated": _contrasts(generated, frame)}
+        ill = {side: of[np.isfinite(of)] for side, of in found.items()}
+        lesions[name] = {side: {"slices": len(of), "with_lesion": len(ill[side])} for side, of in found.items()}
+        if len(ill["real"]) and len(ill["generated"]):
+            sign = np.sign(ill["real"].mean())
+            frames[name] = {side: float(of.mean()) for side, of in ill.items()}
+            frames[name] |= {f"{side}_same_sign": float((np.sign(of) == sign).mean()) for side, of in ill.items()}
     areas: dict[str, Any] = {}
     if len(area):
         spread = min(area.std(), told.std())
@@ -58,7 +58,7 @@ def fit(real: SliceSet, generated: list[SliceSet], pixel_mm2: float) -> dict[str
             "area_error_mm2": float(np.abs(area - told).mean()),
             "mean_area_mm2": float(area.mean()),
         }
-    return {"count": len(area), **areas, "frames": frames}
+    return {"count": len(area), **areas, "lesions": lesions, "frames": frames}
 
 
 def _known(slices: SliceSet) -> tuple[Bool[np.ndarray, "n side side"], Float[np.ndarray, " n"]]:
@@ -70,10 +70,10 @@ def _known(slices: SliceSet) -> tuple[Bool[np.ndarray, "n side side"], Float[np.
 
 
 def _contrasts(sets: list[SliceSet], frame: str) -> Float[np.ndarray, " n"]:
+    """Return the contrasts of the slices of a frame, whatever its case."""
     found = []
     for slices in sets:
-        of_frame = slices.columns["frame"] == frame
+        of_frame = np.char.lower(slices.columns["frame"]) == frame
         assert slices.masks is not None
         found.append(contrast(slices.images[of_frame], slices.masks[of_frame]))
-    every = np.concatenate(found)
-    return np.asarray(every[np.isfinite(every)])
+    return np.concatenate(found)

@@ -148,7 +148,8 @@ def _square(settings: Mapping[str, Any]) -> tuple[int, int]:
 
 def _leaky(settings: Mapping[str, Any], arrays: Arrays) -> LeakyReLU:
     slope = settings.get("negative_slope", settings.get("alpha"))
-    return LeakyReLU(float(slope["value"] if isinstance(slope, dict) else slope))
+    single = float(slope["value"] if isinstance(slope, dict) else slope)
+    return LeakyReLU(round(single, 6))  # Keras 2 writes 0.01 as the nearest number of single precision
 
 
 KINDS: dict[str, Callable[[Mapping[str, Any], Arrays], nn.Module]] = {

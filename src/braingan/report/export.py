@@ -33,6 +33,12 @@ SYNTHETIC = "makes synthetic brain MRI slices, not for clinical use"
 GRAPH, WEIGHTS, CONFIG, METRICS, CARD = (
     "generator.onnx", "generator.safetensors", "config.json", "metrics.json", "README.md",
 )  # fmt: skip
+VIEWS = {
+    "axial": ("nose up, the patient's right on the left side", "0 inferior to 1 superior"),
+    "coronal": ("crown up, the patient's right on the left side", "0 posterior to 1 anterior"),
+    "sagittal": ("crown up, the nose on the left side", "0 left to 1 right"),
+}
+"""How slices along an axis are shown, and what their depth means."""
 TOLERANCE = 1e-4
 """Of slices in -1..1, between ONNX Runtime and torch."""
 TRIED = 2 + len(CONDITIONS)
@@ -57,6 +63,9 @@ class _Sampling(nn.Module):
 def export(generator: TrainedGenerator, out: Path, onnx: bool = False, sample: Path | None = None) -> list[str]:
     """Write weights, settings, metrics and a card, and what else is wanted; return the files' names.
 
+    `braingan.open_run` opens the folder. `config.json` comes first and marks it, so that the same call mends what an
+    interrupted one left.
+
     Args:
         generator: of a run.
         out: the folder; an earlier export is replaced.
@@ -74,7 +83,8 @@ def export(generator: TrainedGenerator, out: Path, onnx: bool = False, sample: P
         raise InputError(reason)
     certificate = None if sample is None else _certificate(generator, sample)
     graph = onnx_graph(generator) if onnx else None
-    out.mkdir(parents=True, exist_ok=True)
+    kept = {**generator.config, "store": "not exported", "images_seen": generator.snapshot.images_seen}
+    write_json(out / CONFIG, {"synthetic": SYNTHETIC, **kept, "braingan": __version__})
     for name in (GRAPH, METRICS, CERTIFICATE):
         (out / name).unlink(missing_ok=True)
     if graph is not None:
@@ -85,8 +95,6 @@ def export(generator: TrainedGenerator, out: Path, onnx: bool = False, sample: P
         write_json(out / METRICS, metrics)
     if certificate is not None:
         write_json(out / CERTIFICATE, certificate)
-    kept = {key: value for key, value in generator.config.items() if key != "store"}
-    write_json(out / CONFIG, {"synthetic": SYNTHETIC, "braingan": __version__, **kept})
     write_bytes(out / CARD, card(generator, metrics, certificate, onnx).encode())
     return sorted(path.name for path in out.iterdir() if not path.name.startswith("."))
 
@@ -174,15 +182,22 @@ def card(
         loader=jinja2.PackageLoader("braingan.report", "."), undefined=jinja2.StrictUndefined, trim_blocks=True
     )
     found = {} if metrics is None else metrics["metrics"]
+    config = generator.config
+    source, data = config.get("source", {}), config["recipe"]["data"]
+    shown, depth = ("", "0 first to 1 last") if source.get("kind") == "pictures" else VIEWS[data["axis"]]
     rows = [(words_of(name, found[name]), found[name]) for name in IN_CARD if name in found]
     return environment.get_template("card.md.j2").render(
         model=generator.model.name,
         story=generator.model.story,
-        side=generator.config["recipe"]["data"]["size"],
+        side=data["size"],
+        shown=shown,
+        depth=depth,
         words=generator.vocabulary,
         latent_size=generator.latent_size,
         images_seen=generator.snapshot.images_seen,
-        source=generator.config.get("source", {}),
+        source={key: said for key, said in source.items() if said and isinstance(said, str)},
+        licensed=bool(source.get("licence") or source.get("license")),
+        notes=[*source.get("notes", []), *config.get("notes", [])],
         protocol={} if metrics is None else metrics["protocol"],
         metrics=[
             (words.name, number(of["value"]), number(of["floor"]) if "floor" in of else "", words.good)

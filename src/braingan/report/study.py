@@ -1,8 +1,10 @@
 """The report of a study, from its folder, its runs' and its store: one page, and its table and figures as files."""
 
 import base64
+import json
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +23,10 @@ from braingan.report.run import growth, networks_of, real_slices
 from braingan.report.study_figures import figures_of, label, save, series_of
 from braingan.report.wording import GROUPS, Words, interval_of, number, value_of, words_of
 from braingan.sampling.generator import TrainedGenerator
-from braingan.study.claims import GENERATORS, check, source_study
+from braingan.study.claims import GENERATORS, check, of_its_grid, source_study
 from braingan.study.losses import loss_facts
 from braingan.study.reading import Readings, scores
-from braingan.study.table import SEED, Row, by_cell, minutes_of, over_seeds, read_plan, read_rows, write_table
+from braingan.study.table import SEED, Row, by_cell, minutes_of, over_seeds, read_plan, read_rows, span, write_table
 from braingan.training.run import mosaic
 
 SHOWN, COLUMNS = 32, 8
@@ -34,6 +36,8 @@ SINGLED_OUT = 4
 """Slices that are shown one by one, of each kind."""
 RESULTS = ("frechet_distance", "precision_other_subject", "recall_other_subject", "detector_accuracy", "copies")
 """The columns of the main table; the files have all."""
+ITS_DATA = {"kind": "decathlon", "name": "BRATS"}
+"""How a store says that it is of the source study's collection."""
 
 
 def write_study_report(folder: StudyFolder, data: Path | None = None) -> Path:
@@ -54,10 +58,12 @@ def write_study_report(folder: StudyFolder, data: Path | None = None) -> Path:
     inspected = folder.root / "data" / "inspect.json"
     if not inspected.exists() or read_json(inspected)["store"]["fingerprint"] != store.fingerprint:
         inspect_store(store, inspected.parent)
-    figures = figures_of(rows)
+    trials = _trials(folder)
+    figures = figures_of(rows, sum((trial["minutes"] for trial in trials["rows"]), 0.0))
     save(figures, folder.figures)
     first = [row for row in rows if row.values.get(SEED) == rows[0].values.get(SEED)]
     shown = [row for row in first if row.snapshot is not None]
+    reals = _reals(shown, store)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("braingan.report", "."), autoescape=True, undefined=jinja2.StrictUndefined
     )
@@ -77,18 +83,21 @@ def write_study_report(folder: StudyFolder, data: Path | None = None) -> Path:
         flow=_flow(shown, store),
         figures={name: svg(figure, name.replace("_", " ")) for name, figure in figures.items()},
         widths={name: round(REM_AN_INCH * figure.get_figwidth(), 1) for name, figure in figures.items()},
-        trials=_trials(folder),
+        trials=trials,
         trained=[_trained(row) for row in rows],
         results=_results(rows),
-        thesis=_beside_the_thesis(rows),
+        thesis=_beside_the_thesis(rows, store),
         claims=check(rows) if any(row.model in GENERATORS for row in rows) else [],
-        real=png_uri(mosaic(real_slices(store, {"recipe": shown[0].recipe}, SHOWN), COLUMNS)) if shown else "",
+        reals=list(reals.values()),
+        sheet=(COLUMNS * store.side, SHOWN // COLUMNS * store.side),
         opening=_opening(shown),
-        runs=[_looked_at(row, store) for row in shown],
+        runs=[_looked_at(row, store) | {"real": list(reals).index(_frames(row))} for row in shown],
         extra=_extra(first),
         readings=_readings(folder),
         file=folder.file.read_text(encoding="utf-8"),
-        device=sorted({row.device for row in rows if row.device}),
+        prepared="\n".join(f"{name} = {json.dumps(of)}" for name, of in store.description["settings"].items()),
+        training_seeds=sorted({row.recipe["training"]["seed"] for row in rows if row.recipe}),
+        versions=plan.get("versions", {}),
     )  # fmt: skip
     write_bytes(folder.report, page.encode())
     return folder.report
@@ -103,12 +112,29 @@ def _slices(row: Row, snapshot: SnapshotFolder) -> UInt8[np.ndarray, "n side sid
 
 
 def _models(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """Return each model's networks, layer by layer, once."""
-    of_each = {row.model: row for row in reversed(rows)}
-    return [
-        {"name": name, "networks": networks_of(TrainedGenerator.open(of_each[name].run))}
-        for name in dict.fromkeys(row.model for row in rows)
-    ]
+    """Return each distinct set of networks, layer by layer, named by the settings in which the grid has several."""
+    of_each: dict[str, Row] = {}
+    for row in rows:
+        of_each.setdefault(json.dumps(row.recipe["model"], sort_keys=True), row)
+    found = []
+    for row in of_each.values():
+        settings = {name: value for name, value in row.values.items() if name.startswith("model.")}
+        name = label({"model.name": row.model} | settings)
+        found.append({"name": name, "networks": networks_of(TrainedGenerator.open(row.run))})
+    return found
+
+
+def _reals(rows: Sequence[Row], store: Store) -> dict[str, str]:
+    """Return real training slices to lie beside those of the rows, once for each choice of frames."""
+    of_each = {_frames(row): row for row in rows}
+    return {
+        name: png_uri(mosaic(real_slices(store, {"recipe": row.recipe}, SHOWN), COLUMNS))
+        for name, row in of_each.items()
+    }
+
+
+def _frames(row: Row) -> str:
+    return ", ".join(row.recipe["data"]["frames"])
 
 
 def _flow(rows: Sequence[Row], store: Store) -> dict[str, Any] | None:
@@ -124,9 +150,11 @@ def _flow(rows: Sequence[Row], store: Store) -> dict[str, Any] | None:
     }  # fmt: skip
 
 
-def _trials(folder: StudyFolder) -> list[dict[str, Any]]:
-    """Return the trials of the tuning, if there were any."""
-    return list(read_json(folder.trials)["trials"]) if folder.trials.exists() else []
+def _trials(folder: StudyFolder) -> dict[str, Any]:
+    """Return the trials of the tuning, if there were any, and the settings that any of them was given."""
+    kept = read_json(folder.trials) if folder.trials.exists() else {"trials": []}
+    names = dict.fromkeys(name for trial in kept["trials"] for name in trial["settings"])
+    return {"metric": kept.get("metric", "value"), "names": list(names), "rows": kept["trials"]}
 
 
 def _trained(row: Row) -> dict[str, Any]:
@@ -137,7 +165,8 @@ def _trained(row: Row) -> dict[str, Any]:
         "generator_change": number(facts.generator_change), "late_deviation": number(facts.late_deviation),
     }  # fmt: skip
     return {
-        "name": label(row.values), "state": row.state, "images": row.images, "minutes": row.seconds / 60,
+        "name": series_of(row, ()), "state": row.state, "images": row.images, "minutes": row.seconds / 60,
+        "subjects": row.subjects, "device": row.device,
         "rate": row.images / row.seconds if row.seconds else 0.0,
         "memory": float(last.get("memory_mib") or math.nan), "facts": said,
         "troubles": [of["event"] for of in row.troubles],
@@ -147,8 +176,8 @@ def _trained(row: Row) -> dict[str, Any]:
 def _results(rows: Sequence[Row]) -> dict[str, Any]:
     """Return the main table: its columns' words, and each cell's values over the training seeds."""
     shown = [name for name in RESULTS if any(name in row.metrics for row in rows)]
-    first = next((row.metrics for row in rows if row.metrics), {})
-    words = {name: _words(name, first[name]) for name in shown}
+    entries = {name: [row.metrics[name] for row in rows if name in row.metrics] for name in shown}
+    words = {name: _words(name, of[0]) for name, of in entries.items()}
     table = []
     for cell in by_cell(rows):
         values = []
@@ -157,12 +186,15 @@ def _results(rows: Sequence[Row]) -> dict[str, Any]:
             values.append({"value": value_of(entry, share), "interval": interval_of(entry, share)} if entry else None)
         measured, states = sum(bool(row.metrics) for row in cell), dict.fromkeys(row.state for row in cell)
         table.append({
-            "name": series_of(cell[0]), "subjects": cell[0].subjects, "cells": values,
+            "name": series_of(cell[0]), "subjects": span(row.subjects for row in cell), "cells": values,
             "minutes": minutes_of(cell), "state": ", ".join(states),
             "notes": " ".join(dict.fromkeys(row.note for row in cell)),
             "short": f"{measured} of {len(cell)} seeds" if 0 < measured < len(cell) else "",
         })  # fmt: skip
-    floors = [number(first[name].get("floor", math.nan), 0.0, words[name].share) for name in shown]
+    floors = [
+        span([one["floor"] for one in of if "floor" in one], partial(number, share=words[name].share))
+        for name, of in entries.items()
+    ]
     protocol = next((row.found["protocol"] for row in rows if row.found), None)
     return {"columns": list(words.values()), "rows": table, "floors": floors, "protocol": protocol}
 
@@ -171,33 +203,45 @@ def _words(name: str, entry: Mapping[str, Any]) -> Words:
     return words_of(name, entry) if name in {key for of in GROUPS.values() for key in of} else Words(name, "", "")
 
 
-def _beside_the_thesis(rows: Sequence[Row]) -> list[dict[str, Any]]:
+def _beside_the_thesis(rows: Sequence[Row], store: Store) -> dict[str, Any]:
     """Return the source study's table 5 beside ours, cell by cell; a smaller grid's levels stand for its by rank."""
-    ours = [row for row in rows if row.model in GENERATORS]
+    ours, said = of_its_grid(rows)
+    theirs = {(of["generator"], row["samples"], row["epochs"]): row for of in source_study()["results"]
+              for row in of["rows"]}  # fmt: skip
     samples, epochs = sorted({row.slices for row in ours}), sorted({row.epochs for row in ours})
-    study = source_study()["results"]
-    theirs = {(of["generator"], row["samples"], row["epochs"]): row for of in study for row in of["rows"]}
     their_samples, their_epochs = (sorted({key[axis] for key in theirs}) for axis in (1, 2))
-    if len(samples) != len(their_samples) or len(epochs) != len(their_epochs):
-        return []
-    found = []
+    if (len(samples), len(epochs)) != (len(their_samples), len(their_epochs)):
+        said = said if not ours else f"there are {len(samples)} numbers of slices and {len(epochs)} lengths here"
+        return {"rows": [], "said": said}
+    found: list[dict[str, Any]] = []
+    measured: list[Mapping[str, Any]] = []
     for name, many, length in theirs:
-        wanted = samples[their_samples.index(many)], epochs[their_epochs.index(length)]
-        cells = [row for row in ours if (row.model, row.slices, row.epochs) == (name, *wanted) and row.metrics]
+        wanted = name, samples[their_samples.index(many)], epochs[their_epochs.index(length)]
+        cell = [row for row in ours if (row.model, row.slices, row.epochs) == wanted]
+        measured += [row.metrics for row in cell if row.metrics]
         printed = theirs[name, many, length]
-        distances = [row.metrics["frechet_distance"]["value"] for row in cells]
+        distance, its = (over_seeds(cell, metric) for metric in ("frechet_distance", "thesis_distance"))
         found.append({
-            "generator": name, "samples": wanted[0], "epochs": wanted[1], "printed_samples": many,
+            "generator": name, "samples": wanted[1], "epochs": wanted[2], "printed_samples": many,
             "printed_epochs": length, "fid": printed["fid"], "printed_minutes": printed["minutes"],
-            "minutes": float(np.mean([row.seconds for row in cells])) / 60 if cells else None,
-            "distance": number(float(np.mean(distances))) if cells else "",
+            "minutes": minutes_of(cell), "subjects": span(row.subjects for row in cell),
+            "capped": any(row.note for row in cell),
+            "distance": number(distance["value"]) if distance else "", "its": number(its["value"]) if its else "",
         })  # fmt: skip
-    return found
+    return {"rows": found, "said": said, "its": any(row["its"] for row in found), "differs": _differs(measured, store)}
+
+
+def _differs(measured: Sequence[Mapping[str, Any]], store: Store) -> list[str]:
+    """Say in what our distances differ from the source study's, which makes them incomparable."""
+    its = ["thesis_distance" in of or of["frechet_distance"].get("extractor") == "inception-keras" for of in measured]
+    features = [] if all(its) else ["its FID is in the features of Keras's Inception"]
+    same = ITS_DATA.items() <= store.description["source"].items()
+    return features + ([] if same else ["it is of other data, the Medical Segmentation Decathlon's brain tumours"])
 
 
 def _opening(rows: Sequence[Row]) -> list[dict[str, str]]:
     """Return the pictures that the source study shows (its figures 7 to 10), as far as this study has them."""
-    ours = [row for row in rows if row.model in GENERATORS]
+    ours, _ = of_its_grid(rows)
     if not ours:
         return []
     samples = sorted({row.slices for row in ours})
@@ -211,7 +255,7 @@ def _opening(rows: Sequence[Row]) -> list[dict[str, str]]:
             continue
         epoch, snapshot = reached
         found.append({
-            "name": f"{name}, {slices:,} slices, {epoch} epochs",
+            "name": f"{name}, {slices:,} slices{', capped' if of.note else ''}, {epoch} epochs",
             "of": f"Figure {number_} of the source study shows {name}, {many:,} slices, {epochs} epochs.",
             "png": png_uri(mosaic(_slices(of, snapshot), COLUMNS)),
         })  # fmt: skip
@@ -250,12 +294,12 @@ def _looked_at(row: Row, store: Store) -> dict[str, Any]:
 
 
 def _readings(folder: StudyFolder) -> list[dict[str, Any]]:
-    """Return what readers made of each series of the blind reading test that anyone has answered."""
+    """Return what readers made of each series of the blind reading test that is ended: before, it would be its key."""
     readings = Readings(folder.readings)
     found = []
     for series in readings.series():
         of = scores(series.truth, readings.answers(series))
-        if of["answers"]:
+        if of["answers"] and series.ended:
             fooled = [one | {"png": png_uri(series.slice(one["number"]))} for one in of["fooled"]]
             found.append({"title": series.description["title"], **of, "fooled": fooled})
     return found

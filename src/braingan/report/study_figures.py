@@ -18,7 +18,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 from braingan.folders import replacing
 from braingan.report.figures import BLUE, GREY, ORANGE, STYLE
 from braingan.report.wording import DISTANCE_NAME
-from braingan.study.table import SEED, Row
+from braingan.study.table import SAMPLES, SEED, Row, over_seeds
 
 METRIC = "frechet_distance"
 LOOKS = tuple(
@@ -35,14 +35,14 @@ MOST_PANELS = 12
 PNG_DPI = 160
 
 
-def figures_of(rows: Sequence[Row]) -> dict[str, Figure]:
-    """Return every figure that the rows allow, by name."""
+def figures_of(rows: Sequence[Row], tuning: float = 0.0) -> dict[str, Figure]:
+    """Return every figure that the rows allow, by name; the tuning took so many minutes."""
     drawn = {
         "losses": losses(rows),
         "over_epochs": over_epochs(rows),
         "along_axes": along_axes(rows),
         "cost": cost(rows),
-        "times": times(rows),
+        "times": times(rows, tuning),
     }
     return {name: figure for name, figure in drawn.items() if figure is not None}
 
@@ -58,14 +58,17 @@ def save(figures: Mapping[str, Figure], folder: Path) -> None:
 
 def series_of(row: Row, without: Sequence[str] = (SEED,)) -> str:
     """Name a row by its values along the axes, but for some."""
-    return label({name: value for name, value in row.values.items() if name not in without})
+    return label({name: value for name, value in row.values.items() if name not in without}, row.capped)
 
 
-def label(values: Mapping[str, Any]) -> str:
-    """Write values along axes."""
-    words = {"model.name": "{}", "training.samples": "{:,} slices", "training.epochs": "{} epochs"}
+def label(values: Mapping[str, Any], capped: int = 0) -> str:
+    """Write values along axes, and to how many slices a cell was capped that asks for more than there are."""
+    slices = f"{{}} slices, capped at {capped:,}" if capped else "{} slices"
+    words = {"model.name": "{}", SAMPLES: slices, "training.epochs": "{} epochs"}
     said = [
-        words.get(name, f"{name.rpartition('.')[2].replace('_', ' ')} {{}}").format(value)
+        words.get(name, f"{name.rpartition('.')[2].replace('_', ' ')} {{}}").format(
+            f"{value:,}" if name == SAMPLES and isinstance(value, int) else value
+        )
         for name, value in values.items()
     ]
     return ", ".join(said) or "all"
@@ -114,12 +117,11 @@ def losses(rows: Sequence[Row]) -> Figure | None:
 
 
 def _mean_and_ends(rows: Sequence[Row], metric: str = METRIC) -> tuple[float, float, float]:
-    """Return the mean over seeds, and the mean interval."""
-    entries = [row.metrics[metric] for row in rows]
-    value, low, high = (
-        float(np.mean([of.get(end, of["value"]) for of in entries])) for end in ("value", "low", "high")
-    )
-    return value, low, high
+    """Return the mean over seeds between the least and the greatest; of one seed its value and interval."""
+    entry = over_seeds(rows, metric)
+    value = float(entry["value"])
+    low, high = (float(entry.get(end, value)) for end in ("low", "high"))
+    return value, min(low, value), max(high, value)  # the mean of equal numbers may lie beside them by rounding
 
 
 def over_epochs(rows: Sequence[Row]) -> Figure | None:
@@ -161,9 +163,10 @@ def along_axes(rows: Sequence[Row]) -> Figure | None:
     if not axes_of:
         return None
     with mpl.rc_context(STYLE):
-        figure, axes = _figure(len(axes_of), 4.2, 3.2)
+        most = max(len(grouped(measured, (SEED, axis))) for axis in axes_of)
+        figure, axes = _figure(len(axes_of), 4.2, 3.0 + 0.07 * most)
         for panel, axis in zip(axes, axes_of, strict=True):
-            values = list(dict.fromkeys(row.values[axis] for row in measured))
+            values = list({str(row.values[axis]): row.values[axis] for row in measured}.values())  # some are lists
             if all(isinstance(value, int | float) for value in values):
                 values.sort()
             lines = grouped(measured, (SEED, axis))
@@ -178,10 +181,12 @@ def along_axes(rows: Sequence[Row]) -> Figure | None:
                     marker=mark, markersize=4, linewidth=1, elinewidth=0.7, label=name,
                     fillstyle="full" if number < len(LOOKS) else "none",
                 )  # fmt: skip
-            panel.set_xticks(range(len(values)), [str(value) for value in values])
+            capped = {str(row.values[axis]): row.capped for row in measured if row.capped and axis == SAMPLES}
+            ticks = [f"{text}\ncapped at {capped[text]}" if text in capped else text for text in map(str, values)]
+            panel.set_xticks(range(len(values)), ticks)
             panel.set(xlabel=axis.rpartition(".")[2] if axis != "model.name" else "model", ylabel=DISTANCE_NAME)
             panel.set_ylim(bottom=0)
-            panel.legend(frameon=False, fontsize=6, ncols=2)
+            panel.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), frameon=False, fontsize=6, ncols=2)
         return figure
 
 
@@ -220,23 +225,22 @@ def pareto(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     return found
 
 
-def times(rows: Sequence[Row]) -> Figure | None:
-    """Draw how long each training took, one after another, in the order of the grid."""
+def times(rows: Sequence[Row], tuning: float = 0.0) -> Figure | None:
+    """Draw how long the stages took, one after another: the tuning, and each training in the order of the grid."""
     trained = {row.run.root: row for row in sorted(rows, key=lambda row: row.images) if row.log}
-    runs = list(dict.fromkeys(row.run.root for row in rows if row.log))
-    if not runs:
+    runs = [trained[root] for root in dict.fromkeys(row.run.root for row in rows if row.log)]
+    stages = [("tuning, with its evaluations", tuning, ORANGE)] if tuning else []
+    stages += [(series_of(row, ("training.epochs",)), row.seconds / 60, BLUE) for row in runs]
+    if not stages:
         return None
     with mpl.rc_context(STYLE):
-        figure, (axes,) = _figure(1, 8.0, 0.6 + 0.22 * len(runs))
+        figure, (axes,) = _figure(1, 8.0, 0.6 + 0.22 * len(stages))
         start = 0.0
-        for place, root in enumerate(runs):
-            row = trained[root]
-            minutes = row.seconds / 60
-            axes.barh(place, minutes, left=start, color=BLUE, height=0.7)
+        for place, (_, minutes, colour) in enumerate(stages):
+            axes.barh(place, minutes, left=start, color=colour, height=0.7)
             axes.text(start + minutes, place, f" {minutes:.1f}", va="center", fontsize=7)
             start += minutes
-        names = [series_of(trained[root], ("training.epochs",)) for root in runs]
-        axes.set_yticks(range(len(runs)), names, fontsize=7)
+        axes.set_yticks(range(len(stages)), [name for name, _, _ in stages], fontsize=7)
         axes.invert_yaxis()
-        axes.set(xlabel="minutes of training, one after another", xlim=(0, 1.08 * start))
+        axes.set(xlabel="minutes, one after another", xlim=(0, 1.08 * start))
         return figure

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from braingan.data.conditions import NO_WORDS, UNTOLD, Row, Rows, Vocabulary
 from braingan.data.store import from_model_range
 from braingan.errors import InputError
-from braingan.folders import RunFolder, SnapshotFolder
+from braingan.folders import RunFolder, SnapshotFolder, read_json
 from braingan.models import parse_model
 from braingan.models.architecture import Architecture, channels_last
 from braingan.models.latents import latents
@@ -28,9 +28,18 @@ MICRO_BATCH = 16
 """Slices are always made so many at a time: a batch of 64 and one of 1 differ by rounding."""
 
 
+class Exported(SnapshotFolder):
+    """What `braingan export` wrote: the weights lie beside `config.json`, which says how many images they saw."""
+
+    @property
+    def images_seen(self) -> int:
+        """Training images that the networks had seen."""
+        return int(read_json(RunFolder(self.root).config)["images_seen"])
+
+
 @dataclass(frozen=True)
 class TrainedGenerator:
-    """The networks of one snapshot of a run, in evaluation mode; an imported run may have the generator alone."""
+    """The networks of one snapshot of a run, in evaluation mode; imported and exported ones may be generators alone."""
 
     run: RunFolder
     config: dict[str, Any]
@@ -43,20 +52,21 @@ class TrainedGenerator:
 
     @classmethod
     def open(cls, run: RunFolder, images_seen: int | None = None) -> "TrainedGenerator":
-        """Open the last snapshot of a run, or the one after so many training images.
+        """Open the last snapshot of a run or what was exported of one, or the one after so many training images.
 
         Raises:
             InputError: the folder is no run, or has no snapshot yet, or not that one.
         """
         config = read_config(run)
-        snapshots = [of for of in run.snapshots() if images_seen in (None, of.images_seen)]
+        whole = run.snapshots() or [of for of in [Exported(run.root)] if of.weights("generator").exists()]
+        snapshots = [of for of in whole if images_seen in (None, of.images_seen)]
         if not snapshots:
             which = "no snapshot yet" if images_seen is None else f"no snapshot of {images_seen} images"
             raise InputError(f"{run.root} has {which}: run its `braingan train` command to the end first.")
         model, vocabulary = parse_model(config["recipe"]["model"]), Vocabulary.from_json(config.get("vocabulary", {}))
         networks = model.build(config["recipe"]["data"]["size"], vocabulary)
         for name, network in list(networks.items()):
-            if name != "generator" and config.get("imported") and not snapshots[-1].weights(name).exists():
+            if name != "generator" and not snapshots[-1].weights(name).exists():
                 del networks[name]
             else:
                 _load(network, snapshots[-1].weights(name))
@@ -70,7 +80,8 @@ class TrainedGenerator:
 
     def sample(self, count: int, seed: int = 0, wish: Row = UNTOLD) -> UInt8[np.ndarray, "{count} side side"]:
         """Make `count` slices, grey levels 0..255."""
-        return np.concatenate(list(self.slices(seed, count, wish)))
+        side = self.config["recipe"]["data"]["size"]
+        return np.concatenate([np.empty((0, side, side), np.uint8), *self.slices(seed, count, wish)])
 
     def some(self, seed: int, numbers: Sequence[int], wish: Row = UNTOLD) -> UInt8[np.ndarray, "n side side"]:
         """Make single slices of a seed by number, in the order asked for; at least one."""

@@ -5,12 +5,13 @@ From latent a to latent b the way is the quarter of a circle (Shoemake, Animatin
     z(s) = cos(πs/2) a + sin(πs/2) b,    s from 0 to 1
 
 on which every point is again a standard normal latent, where on the straight line those in the middle would be too
-short. Depth and lesion area go straight from a's to b's; frame and label, which have nothing between them, stay a's.
+short. Depth and lesion area go straight from a's to b's where both are known; frame and label, which have nothing
+between them, stay a's. The correlation of each slice with the next says how smoothly anatomy moves.
 """
 
 import math
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -20,9 +21,9 @@ from torch import Tensor
 
 from braingan.data.conditions import COLUMNS, CONDITIONS, NAMES, UNTOLD, Row, Rows
 from braingan.errors import InputError
-from braingan.folders import write_csv
 from braingan.sampling.generator import TrainedGenerator
-from braingan.sampling.pictures import replacing_sample
+from braingan.sampling.pictures import replacing_sample, write_synthetic_csv
+from braingan.sampling.volume import neighbour_correlations
 from braingan.training.run import mosaic, write_synthetic_png
 
 Along = Literal["latents", "frame", "label", "depth", "lesion"]
@@ -52,7 +53,7 @@ def way(
     if along == "latents":
         angle = torch.from_numpy(share).float()[:, None] * (math.pi / 2)
         rows = np.tile(first, (count, 1))
-        rows[:, NAMES:] = first[NAMES:] + share[:, None] * (last - first)[NAMES:]
+        rows[:, NAMES:] = first[NAMES:] + share[:, None] * np.nan_to_num(last - first)[NAMES:]
         return angle.cos() * z[:1] + angle.sin() * z[1:], rows
     column = CONDITIONS.index(along)
     if not np.isnan(wish[column]):
@@ -76,10 +77,14 @@ def _values(generator: TrainedGenerator, along: Along, share: Float[np.ndarray, 
 
 def write_interpolation(
     generator: TrainedGenerator, out: Path, along: Along, count: int, seed: int, wish: Row = UNTOLD
-) -> int:
-    """Write the slices along a way as `strip.png` and, there and back, as `interpolation.gif`; return their number.
+) -> dict[str, Any]:
+    """Write the slices along a way as `strip.png` and, there and back, as `interpolation.gif`.
 
     `interpolation.csv` says what each was told.
+
+    Returns:
+        how many `slices` there are, and of the correlations of one with the next the mean, `neighbour_correlation`,
+        and the least, `least_correlation`; None where no two vary.
 
     Raises:
         InputError: as `way`, or `out` holds something else.
@@ -88,12 +93,14 @@ def write_interpolation(
     images = generator.make(z, rows)[:, 0]
     note = f"{generator.model.name}, seed {seed}, along {along}"
     first, *others = [Image.fromarray(image) for image in (*images, *images[-2:0:-1])]
-    words = [generator.vocabulary.words(row) for row in rows]
+    told = [(number, *generator.vocabulary.words(row).values()) for number, row in enumerate(rows)]
     with replacing_sample(out) as folder:
         write_synthetic_png(folder / STRIP, mosaic(images, len(images)), note)
         first.save(
             folder / MOVIE, format="GIF", save_all=True, append_images=others, duration=FRAME_MS, loop=0,
             comment=f"synthetic brain MRI, made by braingan: {note}".encode(),
         )  # fmt: skip
-        write_csv(folder / TABLE, ("number", *COLUMNS.values()), [(n, *of.values()) for n, of in enumerate(words)])
-    return len(images)
+        write_synthetic_csv(folder / TABLE, ("number", *COLUMNS.values()), told)
+    found = neighbour_correlations(images)
+    mean, least = (float(found.mean()), float(found.min())) if len(found) else (None, None)
+    return {"slices": len(images), "neighbour_correlation": mean, "least_correlation": least}

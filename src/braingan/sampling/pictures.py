@@ -5,7 +5,7 @@ A sample is made in a folder of its own and takes the place of the one that was 
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,8 @@ from braingan.training.run import mosaic, write_synthetic_png
 
 SHEET = 64
 TABLE = "synthetic.csv"
+LISTED: tuple[str, ...] = ("file", "seed", "number", *COLUMNS.values(), "mask")
+"""Columns of the table."""
 FILES = "files.csv"
 DATASET, METADATA = "dataset.json", "images/metadata.csv"
 CERTIFICATE, PAGE, REFUSED = "certificate.json", "certificate.html", "refused.csv"
@@ -40,11 +42,11 @@ class Layout:
 
 LAYOUTS = {
     "pictures": Layout("{:06d}.png", "masks/{:06d}.png", 255),
-    "imagefolder": Layout("images/{:06d}.png", "masks/{:06d}.png", 255),
+    "imagefolder": Layout("images/{:06d}.png", "images/masks/{:06d}.png", 255),
     "nnunet": Layout("imagesTr/synthetic_{:06d}_0000.png", "labelsTr/synthetic_{:06d}.png", 1),
 }
-"""`imagefolder`: as Hugging Face's `datasets` reads it from `images`; `nnunet`: as nnU-Net (version 2) reads a data
-set, where an image's name ends in its channel and labels are classes."""
+"""`imagefolder`: as Hugging Face's `datasets` reads it from `images` by its `metadata.csv`; `nnunet`: as nnU-Net
+(version 2) reads a data set, where an image's name ends in its channel and labels are classes."""
 
 
 def write_pictures(
@@ -88,7 +90,7 @@ def replacing_sample(out: Path) -> Iterator[Path]:
                 earlier.unlink(missing_ok=True)
         (made / FILES).replace(out / FILES)  # first, so that the next call knows these files if this one is killed now
         for name in names:
-            (out / name).parent.mkdir(exist_ok=True)
+            (out / name).parent.mkdir(parents=True, exist_ok=True)
             (made / name).replace(out / name)
     finally:
         shutil.rmtree(made, ignore_errors=True)
@@ -104,8 +106,8 @@ def check_layout(generator: TrainedGenerator, layout: str) -> None:
         raise InputError(f"--layout {layout}: there are {', '.join(LAYOUTS)}.")
     if layout == "nnunet" and not generator.vocabulary.masks:
         raise InputError(
-            f"--layout {layout} is of slices with masks, and {generator.run.root} makes none: train a model that does "
-            "on a store whose slices all have label maps."
+            f"--layout {layout} is of slices with masks, and {generator.run.root} makes none: train latentflow with "
+            "--set model.masks=true, on a store whose training slices all have label maps."
         )
 
 
@@ -117,8 +119,12 @@ def write_slices(
     slices: Iterable[tuple[int, UInt8[np.ndarray, "side side"]]],
     layout: str = "pictures",
 ) -> None:
-    """Write at least one slice of a seed and a wish, each with its number, and their table, sheet and source."""
-    places = LAYOUTS[layout]
+    """Write at least one slice of a seed and a wish, each with its number, and their table, sheet and source.
+
+    Raises:
+        InputError: the layout is of slices of one frame, and these are of several.
+    """
+    places, channel = LAYOUTS[layout], _frame(generator, wish) if layout == "nnunet" else ""
     rows: list[tuple[str | int, ...]] = []
     first: list[UInt8[np.ndarray, "side side"]] = []
     for number, image in slices:
@@ -129,26 +135,44 @@ def write_slices(
             assert inside is not None
             files.append((mask, inside[0] * np.uint8(places.inside), f"lesion mask, {made_by}"))
         for name, pixels, note in files:
-            (folder / name).parent.mkdir(exist_ok=True)
             write_synthetic_png(folder / name, pixels, note)
         told = generator.vocabulary.words(generator.told(seed, [number], wish)[0])
         rows.append((files[0][0], seed, number, *told.values(), mask))
         if len(first) < SHEET:
             first.append(image)
-    write_csv(folder / TABLE, ("file", "seed", "number", *COLUMNS.values(), "mask"), rows)
-    source = f"{generator.model.name}, a generator trained on slices of this source"
+    write_synthetic_csv(folder / TABLE, LISTED, rows)
+    source = f"{generator.model.name}, a generator trained on slices of this source; what it makes is synthetic"
     write_json(folder / "source.json", {"made_by": source, **generator.config.get("source", {})})
     write_synthetic_png(folder / "sheet.png", mosaic(np.stack(first), 8), f"seed {seed}, first {len(first)}")
     if layout == "imagefolder":
-        columns = ("file_name", "seed", "number", *COLUMNS.values())
-        write_csv(folder / METADATA, columns, [(Path(str(row[0])).name, *row[1:-1]) for row in rows])
+        columns: tuple[str, ...] = ("file_name", *LISTED[1:-1], "mask_file_name")
+        there = slice(None if generator.vocabulary.masks else -1)
+        values = [[str(value).removeprefix("images/") for value in row[there]] for row in rows]
+        write_synthetic_csv(folder / METADATA, columns[there], values)
     if layout == "nnunet":
-        write_json(folder / DATASET, _dataset(generator, wish, len(rows)))
+        write_json(folder / DATASET, _dataset(generator, channel, len(rows)))
 
 
-def _dataset(generator: TrainedGenerator, wish: Row, count: int) -> dict[str, Any]:
+def write_synthetic_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a table, a last column of which says of each row that it is of something synthetic."""
+    write_csv(path, (*header, "synthetic"), [(*row, "yes") for row in rows])
+
+
+def _frame(generator: TrainedGenerator, wish: Row) -> str:
+    """Return the frame that all slices are of; `MRI` where the run knows none.
+
+    Raises:
+        InputError: they are of several.
+    """
+    known = generator.vocabulary.frames
+    wished = generator.vocabulary.words(wish)["frame"]
+    if len(known) > 1 and not wished:
+        raise InputError(f"--layout nnunet has one frame a channel: choose one of {', '.join(known)} by --frame.")
+    return wished or next(iter(known), "MRI")
+
+
+def _dataset(generator: TrainedGenerator, frame: str, count: int) -> dict[str, Any]:
     """Return what nnU-Net is to know of the files."""
-    frame = generator.vocabulary.words(wish)["frame"] or "MRI"
     return {
         "channel_names": {"0": frame},
         "labels": {"background": 0, "lesion": 1},

@@ -6,14 +6,15 @@ of a real volume's, says how much.
 """
 
 import gzip
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import nibabel
 import numpy as np
-from jaxtyping import Bool, UInt8
+from jaxtyping import Bool, Float, UInt8
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from braingan.data.conditions import CONDITIONS, NAMES, UNTOLD, Row
 from braingan.data.slices import cut, cut_spacing, stacked
@@ -21,13 +22,16 @@ from braingan.data.store import Store
 from braingan.errors import InputError
 from braingan.folders import replacing, write_json
 from braingan.sampling.generator import TrainedGenerator
-from braingan.sampling.pictures import replacing_sample
+from braingan.sampling.pictures import LISTED, TABLE, replacing_sample, write_synthetic_csv
 from braingan.training.run import write_synthetic_png
 
 DEPTH = CONDITIONS.index("depth")
 SHOWN = 6
-"""Volumes in the picture of views."""
+"""Volumes in a picture of views."""
+VIEWS, REAL_VIEWS = "views.png", "views-real.png"
+FILE, MASK = "synthetic_{:06d}.nii.gz", "synthetic_{:06d}_mask.nii.gz"
 DESCRIPTION = "synthetic brain MRI, made by braingan"
+REAL = "real brain MRI of test subjects, not synthetic: to be kept with the store"
 
 
 def volume(
@@ -44,18 +48,28 @@ def volume(
     Raises:
         InputError: the run was not told its slices' depth, or does not know how far apart slices are.
     """
+    depths = _depths(generator, wish)
+    wishes = np.tile(named(generator, seed, number, wish), (len(depths), 1))
+    wishes[:, DEPTH] = depths
+    z = generator.latents(seed, [number]).expand(len(depths), -1)
+    made = generator.make(z, generator.drawn(z, wishes))
+    return made[:, 0], made[:, 1] > 127 if generator.vocabulary.masks else None
+
+
+def _depths(generator: TrainedGenerator, wish: Row) -> Float[np.ndarray, " n"]:
     step, extent = geometry(generator.config)["slice_depth"], generator.vocabulary.depth
     if extent is None:
         raise InputError(f"{generator.run.root} was not told its slices' depth, so it makes no volumes.")
     if not np.isnan(wish[DEPTH]):
         raise InputError("A volume goes through all depths: leave out --depth.")
-    depths = np.linspace(*extent, round((extent[1] - extent[0]) / step) + 1)
-    wishes = np.tile(wish, (len(depths), 1))
-    wishes[:, :NAMES] = generator.told(seed, [number], wish)[0, :NAMES]
-    wishes[:, DEPTH] = depths
-    z = generator.latents(seed, [number]).expand(len(depths), -1)
-    made = generator.make(z, generator.drawn(z, wishes))
-    return made[:, 0], made[:, 1] > 127 if generator.vocabulary.masks else None
+    return np.linspace(*extent, round((extent[1] - extent[0]) / step) + 1)
+
+
+def named(generator: TrainedGenerator, seed: int, number: int, wish: Row) -> Row:
+    """Return a wish with the frame and the label of all slices of a volume: its latent draws what is open."""
+    row: Row = generator.told(seed, [number], wish)[0]
+    row[NAMES:] = wish[NAMES:]
+    return row
 
 
 def real_volumes(
@@ -69,14 +83,14 @@ def real_volumes(
         yield store.images(own[np.argsort(columns["depth"][own], kind="stable")])
 
 
-def neighbour_correlation(slices: UInt8[np.ndarray, "n side side"]) -> float:
-    """Return the mean correlation of each slice with the next; NaN where there are no two that vary."""
+def neighbour_correlations(slices: UInt8[np.ndarray, "n side side"]) -> Float[np.ndarray, " pairs"]:
+    """Return the correlation of each slice with the next, where both vary."""
     pixels = slices.reshape(len(slices), -1).astype(np.float64)
     pixels -= pixels.mean(axis=1, keepdims=True)
     lengths = np.sqrt((pixels**2).sum(axis=1))
     varies = (lengths[:-1] > 0) & (lengths[1:] > 0)
     products = (pixels[:-1] * pixels[1:]).sum(axis=1)[varies]
-    return float((products / (lengths[:-1] * lengths[1:])[varies]).mean()) if varies.any() else np.nan
+    return np.asarray(products / (lengths[:-1] * lengths[1:])[varies])
 
 
 def write_volume(path: Path, slices: UInt8[np.ndarray, "n side side"], where: dict[str, Any]) -> None:
@@ -131,6 +145,9 @@ def write_volumes(
 ) -> dict[str, Any]:
     """Write volumes number 0 to `count` of a seed as NIfTI, with lesion masks if the run makes some, and their views.
 
+    `synthetic.csv` lists them. If the store is there, `views-real.png` shows real test volumes of the same frames. One
+    volume at a time is held in memory.
+
     Returns:
         what `volumes.json` says: the mean correlation of neighbouring slices, and that of real test volumes, if the
         store is there.
@@ -138,30 +155,56 @@ def write_volumes(
     Raises:
         InputError: as `volume`, or `out` holds something else.
     """
-    where, frame = geometry(generator.config), generator.vocabulary.words(wish)["frame"]
-    frames = (frame,) if frame else tuple(generator.config["recipe"]["data"]["frames"])
-    made = [volume(generator, seed, number, wish) for number in range(count)]
-    real = [] if store is None else list(real_volumes(store, frames))
-    found = {
-        "synthetic": "volumes of slices that were made one by one",
-        "neighbour_correlation": _mean_correlation([slices for slices, _ in made]),
-        "real_neighbour_correlation": _mean_correlation(real),
-        "slices": len(made[0][0]),
-        "seed": seed,
-    }
+    where, depths = geometry(generator.config), _depths(generator, wish)
+    wishes = [named(generator, seed, number, wish) for number in range(count)]
+    told = [generator.vocabulary.words(row) for row in wishes]
+    frames = {of["frame"] for of in told} - {""} or generator.config["recipe"]["data"]["frames"]
     with replacing_sample(out) as folder:
-        for number, (slices, masks) in enumerate(made):
-            write_volume(folder / f"synthetic_{number:06d}.nii.gz", slices, where)
-            if masks is not None:
-                write_volume(folder / f"synthetic_{number:06d}_mask.nii.gz", masks.astype(np.uint8), where)
-        rows = [views(slices, where) for slices, _ in made[:SHOWN]]
+        made, shown = _overview(_written(generator, folder, seed, wishes, where), where)
         note = f"{generator.model.name}, seed {seed}: the middle slices of volumes along three axes"
-        write_synthetic_png(folder / "views.png", np.concatenate(rows), note)
+        write_synthetic_png(folder / VIEWS, shown, note)
+        real, shown = _overview([] if store is None else real_volumes(store, tuple(frames)), where)
+        if shown.size:
+            info = PngInfo()
+            info.add_text("Description", REAL)
+            Image.fromarray(shown).save(folder / REAL_VIEWS, pnginfo=info)
+        masks = [MASK.format(number) if generator.vocabulary.masks else "" for number in range(count)]
+        rows = [(FILE.format(n), seed, n, *told[n].values(), masks[n]) for n in range(count)]
+        write_synthetic_csv(folder / TABLE, LISTED, rows)
+        found = {
+            "synthetic": "volumes of slices that were made one by one",
+            "neighbour_correlation": made,
+            "real_neighbour_correlation": real,
+            "slices": len(depths),
+            "seed": seed,
+        }
         write_json(folder / "volumes.json", found)
     return found
 
 
-def _mean_correlation(volumes: list[UInt8[np.ndarray, "n side side"]]) -> float | None:
-    every = np.array([neighbour_correlation(slices) for slices in volumes])
-    known = every[np.isfinite(every)]
-    return float(known.mean()) if len(known) else None
+def _written(
+    generator: TrainedGenerator, folder: Path, seed: int, wishes: list[Row], where: dict[str, Any]
+) -> Iterator[UInt8[np.ndarray, "n side side"]]:
+    """Write a volume for each wish, with its masks if there are some, and yield its slices."""
+    for number, wish in enumerate(wishes):
+        slices, masks = volume(generator, seed, number, wish)
+        write_volume(folder / FILE.format(number), slices, where)
+        if masks is not None:
+            write_volume(folder / MASK.format(number), masks.astype(np.uint8), where)
+        yield slices
+
+
+def _overview(
+    volumes: Iterable[UInt8[np.ndarray, "_ side side"]], where: dict[str, Any]
+) -> tuple[float | None, UInt8[np.ndarray, "height width"]]:
+    """Return the mean correlation of neighbouring slices, and the views of the first volumes, one below the other."""
+    means: list[float] = []
+    rows = [np.zeros((0, 0), np.uint8)]
+    for slices in volumes:
+        if len(correlations := neighbour_correlations(slices)):
+            means.append(float(correlations.mean()))
+        if len(rows) <= SHOWN:
+            rows.append(views(slices, where))
+    wide = max(row.shape[1] for row in rows)
+    shown = np.concatenate([np.pad(row, ((0, 0), (0, wide - row.shape[1]))) for row in rows])
+    return float(np.mean(means)) if means else None, shown

@@ -13,9 +13,12 @@ import hashlib
 import itertools
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from jaxtyping import Int
 
 from braingan.data.store import Store
 from braingan.errors import InputError
@@ -51,6 +54,12 @@ class StudyFile:
             InputError: it is no TOML, or its grid is no table of lists.
         """
         tables = read_toml(path)
+        title = tables.pop("title", path.stem)
+        if not isinstance(title, str):
+            raise InputError(f"{path}: title must be a text.")
+        for name, table in tables.items():
+            if not isinstance(table, dict):
+                raise InputError(f"{path}: {name} must be a table of settings, [{name}].")
         grid = flat(tables.pop("grid", {}))
         for name, values in grid.items():
             if not isinstance(values, list) or not values:
@@ -63,10 +72,13 @@ class StudyFile:
                     f"{path}: {name} can't be in the grid, as it makes no other training: name settings of [model], of "
                     "[training] such as training.epochs, or data.frames."
                 )
-        title = tables.pop("title", path.stem)
-        if not isinstance(title, str):
-            raise InputError(f"{path}: title must be a text.")
         return cls(title, grid, {key: tables[key] for key in tables if key != "tune"}, tables.get("tune", {}))
+
+    @property
+    def first(self) -> "StudyFile":
+        """The same with one cell: of each list the first value."""
+        values = {name: of[0] for name, of in self.grid.items()}
+        return replace(self, grid={}, recipe=with_values(self.recipe, values))
 
 
 @dataclass(frozen=True)
@@ -153,6 +165,18 @@ def training_id(recipe: Recipe, store: Store) -> str:
     """Return the model's name and eight digits of a settled recipe's identity."""
     identity = json.dumps(run_record(recipe, store)["identity"], sort_keys=True)
     return f"{recipe.model.name}-{hashlib.sha256(identity.encode()).hexdigest()[:8]}"
+
+
+def trained_on(recipe: Recipe, store: Store) -> Int[np.ndarray, " n"]:
+    """Return the numbers of the slices that a settled recipe trains on."""
+    settings = recipe.training
+    return store.select("train", recipe.data.frames, settings.samples, settings.seed)
+
+
+def countable(recipe: Recipe, store: Store, split: str) -> int:
+    """Return on how many slices a training can be measured: as asked for, or what it learns from and a split allow."""
+    held_out = store.select(split, recipe.data.frames)
+    return min(recipe.evaluation.count, len(held_out), len(trained_on(recipe, store)))
 
 
 def flat(table: Mapping[str, Any], above: str = "", leaves: tuple[str, ...] = ()) -> dict[str, Any]:

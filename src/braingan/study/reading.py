@@ -29,7 +29,7 @@ MOST = 500
 FRESH_SEED = 1_000_000
 """Generated slices are of seeds from here on, which no report shows."""
 Z = 1.959964
-NAME = re.compile(r"[\w .'-]{1,60}")
+NAME = re.compile(r"[\w.'-][\w .'-]{0,59}")
 TABLE = """create table if not exists answers (
     series text, reader text, number integer, real integer, confidence integer, seconds real,
     primary key (series, reader, number))"""
@@ -67,6 +67,15 @@ class Series:
     def truth(self) -> list[str]:
         """Of each slice `real`, or the run that made it."""
         return list(self.description["truth"])
+
+    @property
+    def ended(self) -> bool:
+        """Whether it takes no more answers, and so may be told apart."""
+        return (self.root / "ended").exists()
+
+    def end(self) -> None:
+        """Take no more answers."""
+        (self.root / "ended").touch()
 
     def slice(self, number: int) -> UInt8[np.ndarray, "side side"]:
         """One of its slices."""
@@ -119,20 +128,28 @@ class Readings:
         order = draws(seed, "reading: order").permutation(len(truth))
         name = re.sub(r"\W+", "-", title.lower()).strip("-") or "series"
         root = next(path for n in range(MOST) if not (path := self.root / (f"{name}-{n}" if n else name)).exists())
+        with self._database() as database:  # of a series of the same name that was removed
+            database.execute("delete from answers where series = ?", (root.name,))
         with replacing(root / "slices.npy") as path, path.open("wb") as file:
             np.save(file, np.concatenate(slices)[order])
         write_json(root / "series.json", {"title": title, "seed": seed, "truth": [truth[n] for n in order]})
         return Series(root)
 
+    @property
+    def _answers(self) -> Path:
+        return self.root / "answers.db"
+
     @contextmanager
     def _database(self) -> Iterator[sqlite3.Connection]:
         self.root.mkdir(parents=True, exist_ok=True)
-        with closing(sqlite3.connect(self.root / "answers.db", timeout=10)) as database, database:
+        with closing(sqlite3.connect(self._answers, timeout=10)) as database, database:
             database.execute(TABLE)
             yield database
 
     def answers(self, series: Series, reader: str | None = None) -> list[Answer]:
         """Return the answers to a series, of one reader or of all, in the order of the slices."""
+        if not self._answers.exists():
+            return []
         query = "select reader, number, real, confidence, seconds from answers where series = ?"
         given: tuple[str, ...] = (series.id,) if reader is None else (series.id, reader)
         with self._database() as database:
@@ -145,10 +162,11 @@ class Readings:
         """Keep an answer; the first one to a slice counts.
 
         Raises:
-            InputError: no such slice, or a name that can't be one.
+            InputError: no such slice, a name that can't be one, or the series is ended.
         """
-        if not NAME.fullmatch(answer.reader):
-            raise InputError("A reader's name has at most 60 letters, digits, spaces, points, hyphens.")
+        name_of_reader(answer.reader)
+        if series.ended:
+            raise InputError("This series is ended: it takes no more answers.")
         if not 0 <= answer.number < len(series.truth) or not 1 <= answer.confidence <= 5:
             raise InputError("There is no such slice, or no such confidence.")
         with self._database() as database:
@@ -161,6 +179,18 @@ class Readings:
         """Return the first slice that a reader has not answered; None where all are."""
         done = {answer.number for answer in self.answers(series, reader)}
         return next((number for number in range(len(series.truth)) if number not in done), None)
+
+
+def name_of_reader(given: str) -> str:
+    """Return a reader's name without spaces around it.
+
+    Raises:
+        InputError: it can't be one.
+    """
+    name = given.strip()
+    if not NAME.fullmatch(name):
+        raise InputError("A reader's name has at most 60 letters, digits, spaces, points, hyphens.")
+    return name
 
 
 def wilson(right: int, of: int) -> tuple[float, float]:
@@ -199,7 +229,7 @@ def scores(truth: Sequence[str], answers: Sequence[Answer]) -> dict[str, Any]:
     Returns:
         `accuracy` with `low` and `high`: Wilson's interval of answers as if independent, and where several readers
         `finished`, the wider one that their differences and the slices' call for; the `confusion` matrix, by reader and
-        by run the share that was right or taken for real, and the generated slices that `fooled` most.
+        by run the share that was right or taken for real, and the slices that `fooled` most.
     """
     right = sum(answer.real == (truth[answer.number] == REAL) for answer in answers)
     low, high = wilson(right, len(answers))
@@ -248,15 +278,16 @@ def _by_run(truth: Sequence[str], answers: Sequence[Answer]) -> dict[str, dict[s
 
 
 def _fooled(truth: Sequence[str], answers: Sequence[Answer], most: int = 8) -> list[dict[str, Any]]:
-    """Return the generated slices that most answers took for real, the most confident first."""
+    """Return the slices that most answers were wrong about, the most confident first."""
     found: list[dict[str, Any]] = []
     for number, name in enumerate(truth):
         own = [answer for answer in answers if answer.number == number]
-        taken = [answer for answer in own if answer.real]
-        if name != REAL and taken:
-            found.append({"number": number, "run": name, "taken": len(taken), "of": len(own),
-                          "confidence": _mean([answer.confidence for answer in taken])})  # fmt: skip
-    return sorted(found, key=lambda of: (-of["taken"] / of["of"], -of["confidence"], of["number"]))[:most]
+        wrong = [answer for answer in own if answer.real != (name == REAL)]
+        if wrong:
+            found.append({"number": number, "made_by": name, "wrong": len(wrong), "of": len(own),
+                          "taken_for": "generated" if name == REAL else REAL,
+                          "confidence": _mean([answer.confidence for answer in wrong])})  # fmt: skip
+    return sorted(found, key=lambda of: (-of["wrong"] / of["of"], -of["confidence"], of["number"]))[:most]
 
 
 def _mean(values: Sequence[float | int]) -> float:

@@ -3,22 +3,28 @@
 The same command again goes on: what is finished is not run again, what was added to the grid is.
 """
 
+import platform
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, as_completed
 from dataclasses import dataclass, replace
+from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from jaxtyping import Int
 
+from braingan import __version__
 from braingan.data.store import Store
 from braingan.errors import InputError
-from braingan.executor import default_place, open_executor
+from braingan.evaluation.settings import EvaluationSettings
+from braingan.executor import default_place, local_processes, open_executor
 from braingan.folders import StudyFolder, is_empty, read_json, write_bytes, write_json
 from braingan.recipe import Recipe
-from braingan.study.grid import StudyFile, Training, cells, trainings
+from braingan.study.grid import StudyFile, Training, cells, countable, trained_on, trainings
 from braingan.study.table import write_table
-from braingan.study.work import Job, Outcome, missed, work
+from braingan.study.work import Job, Outcome, missed, protocol_of, snapshot_of, work
+from braingan.training.run import read_log
 from braingan.training.trial import Trial, try_steps
 
 FORMAT = 1
@@ -40,34 +46,38 @@ class Plan:
         return [
             Job(
                 self.folder.run(training.id).root.resolve(),
-                _with_threads(training.recipe, threads).model_dump(mode="json"),
+                self._settled(training.recipe, threads).model_dump(mode="json"),
                 self.store.folder.root.resolve(),
                 tuple(sorted({cell.epochs for cell in training.cells})),
-                self.count,
+                self.protocol,
                 tuple(training.notes),
             )
             for training in sorted(self.trainings, key=lambda t: -t.recipe.training.epochs * self.slices(t))
         ]
 
-    @property
-    def count(self) -> int:
-        """Slices that all are measured on: what the smallest training set and the test subjects allow."""
-        of_recipes = [training.recipe for training in self.trainings]
-        held_out = [len(self.store.select("test", recipe.data.frames)) for recipe in of_recipes]
-        wanted = [recipe.evaluation.count for recipe in of_recipes]
-        return min(*wanted, *held_out, *map(self.slices, self.trainings))
+    def _settled(self, recipe: Recipe, threads: int) -> Recipe:
+        training = recipe.training.model_copy(update={"threads": recipe.training.threads or threads})
+        return recipe.model_copy(update={"training": training, "evaluation": self.evaluation})
+
+    @cached_property
+    def evaluation(self) -> EvaluationSettings:
+        """How all are measured: on as many slices as the smallest training set and the test subjects allow."""
+        recipes = [training.recipe for training in self.trainings]
+        count = min(countable(recipe, self.store, "test") for recipe in recipes)
+        return recipes[0].evaluation.model_copy(update={"count": count})
+
+    @cached_property
+    def protocol(self) -> dict[str, Any]:
+        """What makes measurements comparable."""
+        return protocol_of(self.evaluation)
 
     def slices(self, training: Training) -> int:
         """Return how many slices a training sees in an epoch."""
-        return len(self._seen(training))
+        return len(trained_on(training.recipe, self.store))
 
     def subjects(self, training: Training) -> int:
         """Return of how many subjects these are."""
-        return len(np.unique(self.store.columns["subject"][self._seen(training)]))
-
-    def _seen(self, training: Training) -> Int[np.ndarray, " n"]:
-        settings = training.recipe.training
-        return self.store.select("train", training.recipe.data.frames, settings.samples, settings.seed)
+        return len(np.unique(self.store.columns["subject"][trained_on(training.recipe, self.store)]))
 
 
 def plan(file: StudyFile, store: Store, folder: StudyFolder, cap: bool = False) -> Plan:
@@ -94,14 +104,29 @@ def plan(file: StudyFile, store: Store, folder: StudyFolder, cap: bool = False) 
 
 
 def cost(of: Plan) -> Iterator[tuple[Training, Trial]]:
-    """Take ten steps of each training and reckon what it will take; nothing is written.
+    """Take ten steps of each kind of training that is not finished, and reckon what is left; nothing is written.
+
+    Trainings that differ in length, slices and seed alone are of one kind.
 
     Raises:
         InputError: as `train`.
     """
-    for training in of.trainings:
-        recipe = training.recipe
-        yield training, try_steps(of.store, recipe.data.frames, recipe.model, recipe.training)
+    tried: dict[str, Trial] = {}
+    with open_executor("local:1") as executor:  # whose memory is given back
+        for training in of.trainings:
+            run, recipe = of.folder.run(training.id), training.recipe
+            if all(snapshot_of(run, cell.epochs) for cell in training.cells):
+                continue
+            alike = {"samples": 0, "seed": 0, "epochs": 1, "minutes": 0, "snapshots": ()}
+            kind = f"{recipe.model!r} {recipe.training.model_copy(update=alike)!r}"
+            if kind not in tried:
+                steps = executor.submit(try_steps, of.store, recipe.data.frames, recipe.model, recipe.training)
+                tried[kind] = steps.result()
+            log = read_log(run)
+            images = max(recipe.training.epochs * of.slices(training) - (int(log[-1]["images"]) if log else 0), 0)
+            seconds = images / tried[kind].images_per_second
+            seconds = min(seconds, recipe.training.minutes * 60 or seconds)
+            yield training, replace(tried[kind], images=images, seconds=seconds)
 
 
 def run(of: Plan, on: str, say: Callable[[list[Outcome], int], None]) -> list[Outcome]:
@@ -126,16 +151,13 @@ def run(of: Plan, on: str, say: Callable[[list[Outcome], int], None]) -> list[Ou
 
 
 def threads(on: str) -> int:
-    """Return how many CPU threads each of several trainings on this machine takes; 0 for all."""
-    if not on.startswith("local:") or on == "local:1":
-        return 0
-    cores, count = (int(place.partition(":")[2]) for place in (default_place(), on))
-    return max(cores // count, 1)
+    """Return how many CPU threads each of several trainings on this machine takes; 0 for all.
 
-
-def _with_threads(recipe: Recipe, threads: int) -> Recipe:
-    settings = recipe.training
-    return recipe.model_copy(update={"training": settings.model_copy(update={"threads": settings.threads or threads})})
+    Raises:
+        InputError: the place is not of a known kind.
+    """
+    count = local_processes(on)
+    return max(local_processes(default_place()) // count, 1) if count > 1 else 0
 
 
 def outcomes(jobs: list[Job], on: str, do: Callable[[Job], Outcome] = work) -> Iterator[Outcome]:
@@ -165,13 +187,15 @@ def outcomes(jobs: list[Job], on: str, do: Callable[[Job], Outcome] = work) -> I
 
 def begin(file: Path, of: Plan) -> None:
     """Make the study's folder, with a copy of its file."""
-    write_bytes(of.folder.file, file.read_bytes())
     write_plan(of, [])
+    write_bytes(of.folder.file, file.read_bytes())
 
 
 def write_plan(of: Plan, found: list[Outcome]) -> None:
-    """Write which cell is of which run, and what came of the runs."""
-    came = {outcome.id: outcome.reason for outcome in found}
+    """Write which cell is of which run, how all are measured, and why runs failed, those that others have included."""
+    there = read_json(of.folder.plan)["cells"] if of.folder.plan.exists() else []
+    came = {cell["run"]: cell["failed"] for cell in there}
+    came |= {outcome.id: outcome.reason for outcome in found if outcome.state in ("done", "failed")}
     both = sorted(((c, t) for t in of.trainings for c in t.cells), key=lambda pair: pair[0].number)
     write_json(
         of.folder.plan,
@@ -180,6 +204,8 @@ def write_plan(of: Plan, found: list[Outcome]) -> None:
             "title": of.title,
             "store": of.store.fingerprint,
             "store_folder": str(of.store.folder.root.resolve()),
+            "protocol": of.protocol,
+            "versions": {"braingan": __version__, "Python": platform.python_version(), "torch": version("torch")},
             "cells": [
                 {
                     "values": cell.values,

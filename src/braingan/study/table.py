@@ -1,19 +1,19 @@
 """A study's table: a row per cell, from its plan and its runs' folders, whatever is finished."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from braingan.errors import InputError
 from braingan.folders import RunFolder, SnapshotFolder, StudyFolder, read_csv, read_json, write_bytes, write_csv
-from braingan.study.work import snapshot_of
+from braingan.study.work import alike, snapshot_of
 from braingan.training.run import read_config, read_log
 
 SHOWN = ("frechet_distance", "kernel_distance", "precision_other_subject", "recall_other_subject", "detector_accuracy",
          "copies")  # fmt: skip
 """What the LaTeX table has; the CSV has all."""
-SEED = "training.seed"
+SEED, SAMPLES = "training.seed", "training.samples"
 
 
 @dataclass(frozen=True)
@@ -26,13 +26,20 @@ class Row:
     slices: int
     subjects: int
     note: str
+    """Where less was done than the grid asks for."""
     failed: str
+    """Why it is not measured."""
     log: list[dict[str, str]]
     """Up to the cell's end."""
     snapshot: SnapshotFolder | None = None
     """None until it is reached."""
     found: Mapping[str, Any] | None = None
-    """`metrics.json`, None until it is measured."""
+    """`metrics.json`, None until it is measured as the study asks for now."""
+
+    @property
+    def capped(self) -> int:
+        """To how many slices it was, where the grid asks for more than the store has; else 0."""
+        return self.slices if self.note else 0
 
     @property
     def state(self) -> str:
@@ -59,7 +66,8 @@ class Row:
     @property
     def device(self) -> str:
         """What it was trained on."""
-        events = [row["event"] for row in read_csv(self.run.events) if " on " in row["event"]]
+        began = ("started", "continued")
+        events = [row["event"] for row in read_csv(self.run.events) if row["event"].startswith(began)]
         return events[-1].partition(" on ")[2] if events else ""
 
     @property
@@ -97,26 +105,24 @@ def read_rows(folder: StudyFolder) -> list[Row]:
     Raises:
         InputError: the folder is no study.
     """
-    return [_row(folder, cell) for cell in read_plan(folder)["cells"]]
+    plan = read_plan(folder)
+    return [_row(folder, cell, plan.get("protocol")) for cell in plan["cells"]]
 
 
-def _row(folder: StudyFolder, cell: Mapping[str, Any]) -> Row:
+def _row(folder: StudyFolder, cell: Mapping[str, Any], protocol: Mapping[str, Any] | None) -> Row:
     run, epochs = folder.run(cell["run"]), cell["epochs"]
-    log = read_log(run)
-    ended = any(int(row["epoch"]) >= epochs for row in log)
-    snapshot = snapshot_of(run, epochs) if ended else None
-    if snapshot is not None and not snapshot.weights("generator").exists():
-        snapshot = None
-    end = snapshot.images_seen if snapshot else None
-    known = {key: cell[key] for key in ("values", "slices", "subjects", "note", "failed")}
-    measured = snapshot is not None and snapshot.metrics.exists()
+    snapshot = snapshot_of(run, epochs)
+    found = read_json(snapshot.metrics) if snapshot is not None and snapshot.metrics.exists() else None
+    if found is not None and protocol is not None and not alike(found, protocol):
+        found = None
     return Row(
-        **known,
+        **{key: cell[key] for key in ("values", "slices", "subjects", "note")},
+        failed="" if found else cell["failed"],
         run=run,
         epochs=epochs,
-        log=[row for row in log if end is None or int(row["images"]) <= end],
+        log=read_log(run, snapshot.images_seen if snapshot else None),
         snapshot=snapshot,
-        found=read_json(snapshot.metrics) if snapshot is not None and measured else None,
+        found=found,
     )
 
 
@@ -140,6 +146,12 @@ def over_seeds(rows: Sequence[Row], metric: str) -> dict[str, Any]:
     return {"value": sum(values) / len(values), "low": min(values), "high": max(values)}
 
 
+def span(values: Iterable[int | float], write: Callable[[int | float], str] = "{:,}".format) -> str:
+    """Write numbers from the least to the greatest, one where all are written alike."""
+    ends = sorted(values)
+    return " to ".join(dict.fromkeys(map(write, ends[:1] + ends[-1:])))
+
+
 def minutes_of(rows: Sequence[Row]) -> float:
     """Return how long a cell's trainings took, the mean over those training seeds that reached its end; NaN of none."""
     minutes = [row.seconds / 60 for row in rows if row.snapshot is not None]
@@ -152,14 +164,14 @@ def write_table(folder: StudyFolder) -> None:
     axes = list(dict.fromkeys(name for row in rows for name in row.values))
     metrics = list(dict.fromkeys(name for row in rows for name in row.metrics))
     parts = ("value", "low", "high", "floor")
-    header = [*axes, "state", "slices", "subjects", "images", "seconds", "run", "note", "failed"]
+    header = [*axes, "state", "slices", "subjects", "images", "seconds", "device", "run", "note", "failed"]
     write_csv(
         folder.table,
         [*header, *(metric if part == "value" else f"{metric} {part}" for metric in metrics for part in parts)],
         [
             [
                 *(row.values.get(axis, "") for axis in axes), row.state, row.slices, row.subjects, row.images,
-                f"{row.seconds:.1f}", row.run.root.name, row.note, row.failed,
+                f"{row.seconds:.1f}", row.device, row.run.root.name, row.note, row.failed,
                 *(row.metrics.get(metric, {}).get(part, "") for metric in metrics for part in parts),
             ]
             for row in rows
@@ -177,11 +189,17 @@ def _latex(rows: list[Row], axes: list[str]) -> str:
     for cell in by_cell(rows):
         took = minutes_of(cell)
         minutes = "--" if math.isnan(took) else f"{took:.1f}"
-        cells = [*(str(cell[0].values.get(axis, "")) for axis in axes), str(cell[0].subjects), minutes]
+        subjects = span(row.subjects for row in cell)
+        cells = [*(_value(cell[0], axis) for axis in axes), subjects, minutes]
         numbers = [_number(over_seeds(cell, name)) for name in shown]
         lines.append(" & ".join([*map(_escaped, cells), *numbers]) + r" \\")
     head = rf"\begin{{tabular}}{{{'l' * len(axes)}{'r' * (2 + len(shown))}}}" + "\n\\toprule\n"
     return head + lines[0] + "\n\\midrule\n" + "\n".join(lines[1:]) + "\n\\bottomrule\n\\end{tabular}\n"
+
+
+def _value(row: Row, axis: str) -> str:
+    capped = f", capped at {row.capped}" if row.capped and axis == SAMPLES else ""
+    return f"{row.values.get(axis, '')}{capped}"
 
 
 def _number(entry: Mapping[str, float]) -> str:

@@ -6,13 +6,17 @@
     training.learning_rate = [1e-4, 2e-3]     two numbers: a range, drawn on a logarithmic scale
     training.batch_size = { choices = [16, 32, 64] }
 
-Each trial is a run like any other, in the study's folder. A training whose health is poor is ended early (pruned). The
-trials are kept in SQLite, or wherever an Optuna URL leads, so that several machines can share them.
+Each trial is a run like any other, in the study's folder, of the recipe with the first value of each of the grid's
+lists. A training whose health is poor is ended early (pruned). The trials are kept in SQLite, or wherever an Optuna URL
+leads, so that several machines can share them.
 """
 
+import hashlib
+import json
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -21,15 +25,19 @@ from pydantic import Field
 
 from braingan.data.store import Store
 from braingan.errors import InputError
-from braingan.folders import StudyFolder, read_json, write_bytes, write_json
+from braingan.folders import RunFolder, StudyFolder, read_json, write_bytes, write_json
 from braingan.optional import optional
-from braingan.recipe import Recipe, settle
+from braingan.recipe import Recipe
 from braingan.settings import Settings, parse
-from braingan.study.grid import AXES, StudyFile, flat, training_id, with_values
-from braingan.study.work import Job, held, snapshot_of, work
+from braingan.study.grid import AXES, StudyFile, cells, countable, flat, training_id, with_values
+from braingan.study.work import Job, held, protocol_of, snapshot_of, work
 
-HIGHER = ("precision", "recall", "density", "coverage", "authenticity", "vendi", "f1_8", "f8")
-"""Metrics, or beginnings of their names, of which more is better."""
+LOWER = ("frechet_distance", "frechet_distance_infinite", "kernel_distance", "thesis_distance", "detector_accuracy",
+         "copies")  # fmt: skip
+HIGHER = ("precision", "recall", "density", "coverage", "precision_other_subject", "recall_other_subject",
+          "density_other_subject", "coverage_other_subject", "f1_8", "f8", "vendi", "authenticity")  # fmt: skip
+"""Metrics of which less and more is better; those of further extractors have `@` and its name behind. Of others, such
+as brightness, what is like real slices is good."""
 
 
 class TuneSettings(Settings):
@@ -57,6 +65,8 @@ def space_of(file: StudyFile) -> tuple[TuneSettings, dict[str, Any]]:
     space = flat({name: value for name, value in file.tune.items() if name not in own}, leaves=("choices",))
     if not space:
         raise InputError("[tune] names no setting to search, such as training.learning_rate = [1e-4, 1e-3].")
+    if shared := space.keys() & file.grid.keys():
+        raise InputError(f"{', '.join(sorted(shared))} can't be both in the grid and in [tune]: leave one out.")
     for name, of in space.items():
         table, _, setting = name.partition(".")
         if table not in AXES or (AXES[table] and setting not in AXES[table]):
@@ -66,70 +76,103 @@ def space_of(file: StudyFile) -> tuple[TuneSettings, dict[str, Any]]:
             raise InputError(
                 f"tune.{name}: give a range of two positive numbers, [1e-4, 1e-3], or {{ choices = [16, 32] }}."
             )
-    return parse(TuneSettings, own, "tune"), space
+    settings = parse(TuneSettings, own, "tune")
+    if settings.metric.partition("@")[0] not in (*LOWER, *HIGHER):
+        raise InputError(
+            f"tune.metric = {settings.metric} has no direction that is better; {', '.join([*LOWER, *HIGHER])} have one."
+        )
+    return settings, space
+
+
+def trials_left(file: StudyFile, folder: StudyFolder) -> int:
+    """Return how many trials a study's search is still to make, as far as its folder shows; 0 without a search."""
+    if not file.tune:
+        return 0
+    ended = len(read_json(folder.trials)["trials"]) if folder.trials.exists() else 0
+    return max(space_of(file)[0].trials - ended, 0)
 
 
 def tune(
-    file: StudyFile, store: Store, folder: StudyFolder, say: Callable[[str], None], do: Callable[[Job], Any] = work
+    file: StudyFile,
+    store: Store,
+    folder: StudyFolder,
+    say: Callable[[str], None],
+    do: Callable[[Job], Any] = work,
+    cap: bool = False,
 ) -> Path:
     """Search, or go on searching, and write the best recipe; return its path.
 
     Args:
-        file: with `[tune]`; its grid is not used.
+        file: with `[tune]`; of its grid the first cell is what is trained.
         store: what is trained on.
         folder: the study's.
         say: told of each trial.
         do: runs a training.
+        cap: whether to train on all slices where more are asked for than there are.
 
     Raises:
-        InputError: a setting is refused, Optuna is not installed, or no trial came to an end.
+        InputError: a setting is refused, Optuna is not installed, its storage can't be opened, or no trial came to an
+            end.
     """
     settings, space = space_of(file)
     optuna = _optuna()
     folder.root.mkdir(parents=True, exist_ok=True)
     sampler = {"tpe": optuna.samplers.TPESampler, "random": optuna.samplers.RandomSampler}[settings.sampler]
-    study = optuna.create_study(
-        study_name=file.title,
-        storage=settings.storage or f"sqlite:///{folder.root.resolve() / 'trials.db'}",
-        direction="maximize" if settings.metric.startswith(HIGHER) else "minimize",
-        load_if_exists=True,
-    )
-
+    first = file.first
+    study = _study(optuna, settings, first, store, folder)
     _forget_cut_short(study, folder, optuna)
     while (left := settings.trials - len(_ended(study))) > 0:
         study.sampler = sampler(seed=settings.seed + len(study.trials))  # none draws what another process has drawn
         trial = study.ask()
-        value = _tried(trial, space, file, store, folder, settings.metric, do)
-        study.tell(trial, value, optuna.trial.TrialState.PRUNED if value is None else None)
-        _keep(folder, study)
+        values = {name: _suggested(trial, name, of) for name, of in space.items()}
+        (cell,) = cells(replace(first, recipe=with_values(first.recipe, values)), store, cap)
+        with held(_place(folder, study, trial.number)):
+            trial.set_user_attr("folder", _identity(folder))
+            value = _tried(trial, cell.recipe, store, folder, settings.metric, do)
+            study.tell(trial, value, optuna.trial.TrialState.PRUNED if value is None else None)
+        _keep(folder, study, settings.metric)
         came = "pruned" if value is None else f"{settings.metric} {value:.4g}"
         say(f"trial {trial.number}: {trial.params}: {came}; {left - 1} left")
-    _keep(folder, study)
+    _keep(folder, study, settings.metric)
     if not any(trial.value is not None for trial in study.trials):
         raise InputError(f"No trial of {folder.root} came to an end: see trials.json for the reasons.")
-    best = with_values(file.recipe, study.best_params)
+    best = with_values(first.recipe, study.best_params)
     path = folder.root / "best.toml"
     write_bytes(path, optional("tomli_w", "tune", "The best recipe is written as TOML").dumps(best).encode())
     return path
 
 
+def _study(optuna: Any, settings: TuneSettings, first: StudyFile, store: Store, folder: StudyFolder) -> Any:
+    """Open the search, named after all that makes its trials comparable: what is trained, on what, and the metric."""
+    same = json.dumps([first.recipe, settings.metric, store.fingerprint], sort_keys=True)
+    try:
+        return optuna.create_study(
+            study_name=f"{first.title} {hashlib.sha256(same.encode()).hexdigest()[:8]}",
+            storage=settings.storage or f"sqlite:///{folder.root.resolve() / 'trials.db'}",
+            direction="minimize" if settings.metric.partition("@")[0] in LOWER else "maximize",
+            load_if_exists=True,
+        )
+    except Exception as error:  # Optuna's, SQLAlchemy's, or of a driver that is not there
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise InputError(f"The storage of the trials can't be opened ({reason}): mend tune.storage.") from error
+
+
 def _tried(
-    trial: Any,
-    space: Mapping[str, Any],
-    file: StudyFile,
-    store: Store,
-    folder: StudyFolder,
-    metric: str,
-    do: Callable[[Job], Any],
+    trial: Any, recipe: Recipe, store: Store, folder: StudyFolder, metric: str, do: Callable[[Job], Any]
 ) -> float | None:
-    """Train with what a trial suggests; return the metric, None of a training that came to no end."""
-    values = {name: _suggested(trial, name, of) for name, of in space.items()}
-    recipe = settle(parse(Recipe, with_values(file.recipe, values)), store)
-    recipe = recipe.model_copy(update={"training": recipe.training.model_copy(update={"trouble": "stop"})})
+    """Train what a trial suggests; return the metric, None of a training that came to no end."""
+    evaluation = recipe.evaluation.model_copy(update={"count": countable(recipe, store, "validation")})
+    training = recipe.training.model_copy(update={"trouble": "stop"})
+    recipe = recipe.model_copy(update={"training": training, "evaluation": evaluation})
     run, epochs = folder.run(training_id(recipe, store)), recipe.training.epochs
     trial.set_user_attr("run", run.root.name)
     job = Job(
-        run.root.resolve(), recipe.model_dump(mode="json"), store.folder.root.resolve(), (epochs,), split="validation"
+        run.root.resolve(),
+        recipe.model_dump(mode="json"),
+        store.folder.root.resolve(),
+        (epochs,),
+        protocol_of(evaluation),
+        split="validation",
     )
     begun, outcome = time.monotonic(), do(job)
     trial.set_user_attr("minutes", (time.monotonic() - begun) / 60)
@@ -138,34 +181,54 @@ def _tried(
     if outcome.state != "done":
         trial.set_user_attr("reason", outcome.reason or "another process has this run")
         return None
-    metrics = read_json(snapshot_of(run, epochs).metrics_on("validation"))["metrics"]
+    snapshot = snapshot_of(run, epochs)
+    assert snapshot is not None
+    metrics = read_json(snapshot.metrics_on("validation"))["metrics"]
     if metric not in metrics:
         raise InputError(f"tune.metric = {metric}: the evaluation has {', '.join(metrics)}.")
     return float(metrics[metric]["value"])
 
 
 def _suggested(trial: Any, name: str, of: Any) -> Any:
-    if isinstance(of, Mapping):
-        return trial.suggest_categorical(name, of["choices"])
-    if all(isinstance(end, int) for end in of):
-        return trial.suggest_int(name, *of, log=True)
-    return trial.suggest_float(name, *of, log=True)
+    try:
+        if isinstance(of, Mapping):
+            return trial.suggest_categorical(name, of["choices"])
+        if all(isinstance(end, int) for end in of):
+            return trial.suggest_int(name, *of, log=True)
+        return trial.suggest_float(name, *of, log=True)
+    except ValueError as error:
+        raise InputError(
+            f"tune.{name} is searched otherwise than in the trials that there are ({error}): leave it as it was, or "
+            "give the study another title."
+        ) from error
 
 
 def _forget_cut_short(study: Any, folder: StudyFolder, optuna: Any) -> None:
-    """Try again what a killed process had begun, from its checkpoint; what another one trains now is left to it."""
+    """Try again what a killed process had begun in this folder; what another one is at is left to it."""
+    failed = optuna.trial.TrialState.FAIL
     for trial in study.get_trials(states=(optuna.trial.TrialState.RUNNING,)):
-        if run := trial.user_attrs.get("run"):
-            with suppress(Timeout), held(folder.run(run)):
-                study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
-                study.enqueue_trial(trial.params)
+        run = trial.user_attrs.get("run")
+        if run and trial.user_attrs.get("folder") == _identity(folder):
+            with suppress(Timeout), held(_place(folder, study, trial.number)), held(folder.run(run)):
+                if study.tell(trial.number, state=failed, skip_if_finished=True).state == failed:
+                    study.enqueue_trial(trial.params)
+
+
+def _place(folder: StudyFolder, study: Any, number: int) -> RunFolder:
+    """Return what a process holds that is at a trial."""
+    return folder.run(f"trial-{study.study_name[-8:]}-{number}")
+
+
+def _identity(folder: StudyFolder) -> str:
+    """Name a folder among those of machines that share a storage: the same path may be another folder on each."""
+    return f"{folder.root.resolve()} {folder.root.stat().st_ino}"
 
 
 def _ended(study: Any) -> list[Any]:
     return [trial for trial in study.trials if trial.state.name in ("COMPLETE", "PRUNED")]
 
 
-def _keep(folder: StudyFolder, study: Any) -> None:
+def _keep(folder: StudyFolder, study: Any, metric: str) -> None:
     """Write the trials for the report."""
     trials = [
         {
@@ -175,7 +238,7 @@ def _keep(folder: StudyFolder, study: Any) -> None:
         }
         for trial in _ended(study)
     ]  # fmt: skip
-    write_json(folder.trials, {"trials": trials})
+    write_json(folder.trials, {"metric": metric, "trials": trials})
 
 
 def _optuna() -> Any:

@@ -1,8 +1,9 @@
 """One training of a study as a job: train, and measure each cell's snapshot. What is done already is left as it is."""
 
+import json
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +13,9 @@ from filelock import FileLock, Timeout
 from braingan.data.store import Store
 from braingan.errors import InputError
 from braingan.evaluation.evaluate import evaluate
+from braingan.evaluation.features import OF_STORE, OFFLINE, WITH_WEIGHTS, open_extractor
+from braingan.evaluation.measure import FORMAT
+from braingan.evaluation.settings import EvaluationSettings
 from braingan.folders import RunFolder, SnapshotFolder, read_json
 from braingan.recipe import Recipe, train_recipe
 from braingan.settings import parse
@@ -27,11 +31,12 @@ class Job:
 
     run: Path
     recipe: dict[str, Any]
+    """With the settings of the evaluation, on as many slices in all of a study, as metrics depend on it."""
     store: Path
     epochs: tuple[int, ...]
     """After which it is measured."""
-    count: int | None = None
-    """Slices that it is measured on: as many in all of a study, as metrics depend on it; None for the recipe's."""
+    protocol: dict[str, Any]
+    """Of the evaluation (`protocol_of`): what was measured by another one is measured anew."""
     notes: tuple[str, ...] = ()
     split: str = "test"
 
@@ -61,13 +66,15 @@ def work(job: Job) -> Outcome:
     try:
         with held(run), job.output.open("a", encoding="utf-8") as said, redirect_stderr(said):
             store, recipe = Store.open(job.store), parse(Recipe, job.recipe)
-            if not train_recipe(recipe, store, run, job.notes):
+            try:
+                ended = train_recipe(recipe, store, run, job.notes)
+            except Exception:
+                _measure(run, job)  # the ends that it had reached
+                raise
+            if not ended:
                 return Outcome(job.id, "stopped")
-            for epoch in job.epochs:
-                snapshot = snapshot_of(run, epoch)
-                if not measured(snapshot, job):
-                    sets = [] if job.count is None else [f"evaluation.count={job.count}"]
-                    evaluate(run, job.store, job.split, sets, snapshot.images_seen)
+            if missing := _measure(run, job):
+                raise InputError(f"{run.root} has not been trained for {missing[0]} epochs.")
     except Timeout:
         return Outcome(job.id, "busy")
     except InputError as error:
@@ -79,10 +86,64 @@ def work(job: Job) -> Outcome:
     return Outcome(job.id, "done")
 
 
-def measured(snapshot: SnapshotFolder, job: Job) -> bool:
-    """Whether a snapshot was measured, on as many slices as the study asks for now."""
-    path = snapshot.metrics_on(job.split)
-    return path.exists() and job.count in (None, read_json(path)["protocol"]["count"])
+def _measure(run: RunFolder, job: Job) -> list[int]:
+    """Measure what is not measured yet of a job's ends; return those that are not reached.
+
+    Raises:
+        InputError: as `evaluate`, or this machine lacks what the others measure with.
+    """
+    sets = [f"evaluation.{name}={json.dumps(value)}" for name, value in job.recipe["evaluation"].items()]
+    missing = []
+    for epoch in job.epochs:
+        snapshot = snapshot_of(run, epoch)
+        if snapshot is None:
+            missing.append(epoch)
+            continue
+        path = snapshot.metrics_on(job.split)
+        if path.exists() and alike(read_json(path), job.protocol):
+            continue
+        found = evaluate(run, job.store, job.split, sets, snapshot.images_seen)
+        if not alike(found, job.protocol):
+            raise InputError(
+                f"{run.root} was measured here in {', '.join(found['protocol']['extractors'])}, the study measures in "
+                f"{', '.join(job.protocol['extractors'])}: bring the missing weights to this machine."
+            )
+    return missing
+
+
+def protocol_of(settings: EvaluationSettings) -> dict[str, Any]:
+    """Return what is settled of an evaluation's protocol before it; whether a store has an encoder shows only then.
+
+    Raises:
+        InputError: the extractor is unknown, or its file is not there.
+    """
+    main = settings.extractor
+    if main not in OF_STORE:
+        try:
+            main = open_extractor(main, settings.weights).name
+        except InputError:
+            if main not in WITH_WEIGHTS or settings.weights:
+                raise
+            main = OFFLINE
+    others = []
+    for name in settings.also:
+        with suppress(InputError):  # it gives way
+            others.append(open_extractor(name, settings.weights).name)
+    return {
+        "count": settings.count,
+        "generation_seeds": settings.seeds,
+        "neighbours": settings.neighbours,
+        "extractors": [main, *others],
+    }
+
+
+def alike(found: Mapping[str, Any], protocol: Mapping[str, Any]) -> bool:
+    """Whether metrics were measured by a protocol of `protocol_of`; further extractors do no harm."""
+    if found.get("format") != FORMAT:
+        return False
+    there, wanted = found["protocol"], protocol["extractors"]
+    same = all(there[name] == protocol[name] for name in ("count", "generation_seeds", "neighbours"))
+    return same and bool(next(iter(there["extractors"])) == wanted[0] and set(wanted) <= there["extractors"].keys())
 
 
 @contextmanager
@@ -97,19 +158,13 @@ def held(run: RunFolder) -> Iterator[None]:
         yield
 
 
-def snapshot_of(run: RunFolder, epoch: int) -> SnapshotFolder:
-    """Return the snapshot at an epoch's end, be it there or not yet.
-
-    Raises:
-        InputError: the training has not come that far.
-    """
+def snapshot_of(run: RunFolder, epoch: int) -> SnapshotFolder | None:
+    """Return the snapshot at an epoch's end, None before it is there."""
     ends = [int(row["images"]) for row in read_log(run) if int(row["epoch"]) >= epoch]
-    if not ends:
-        raise InputError(f"{run.root} has not been trained for {epoch} epochs.")
-    return run.snapshot(ends[0])
+    found = run.snapshot(ends[0]) if ends else None
+    return found if found is not None and found.weights("generator").exists() else None
 
 
 def missed(run: RunFolder, epoch: int) -> bool:
     """Whether a training went past an epoch before a snapshot of it was wanted."""
-    past = any(int(row["epoch"]) > epoch for row in read_log(run))
-    return past and not snapshot_of(run, epoch).weights("generator").exists()
+    return snapshot_of(run, epoch) is None and any(int(row["epoch"]) > epoch for row in read_log(run))

@@ -11,16 +11,38 @@ from braingan.evaluation.utility.task import Task
 from braingan.sampling.generator import TrainedGenerator
 
 
-@pytest.mark.parametrize("which", ["masked", "told"])
-def test_every_arm_has_a_score_and_its_gain_over_real_slices(which, request):
+@pytest.mark.parametrize(("which", "wrong"), [("masked", 0.0), ("told", 0.5)])
+def test_each_arm_learns_from_its_own_slices_and_is_scored_on_test_subjects(which, wrong, request, monkeypatch):
+    """Here nothing is learnt; what saw both kinds of slices answers rightly."""
     run = request.getfixturevalue(which)
-    found = utility(TrainedGenerator.open(run), Store.open(run.root.parent / "store"), 0.2, 2, 3)
-    assert found["arms"].keys() == {"real", "synthetic", "both"}
-    for arm, of in found["arms"].items():
-        assert 0 <= of["low"] <= of["high"] <= 1
-        if arm != "real":
-            assert of["gain"] == pytest.approx(of["value"] - found["arms"]["real"]["value"])
-    assert found["few_subjects"] < found["generator_saw_subjects"]
+    generator, store = TrainedGenerator.open(run), Store.open(run.root.parent / "store")
+    task, test, seen = Task.of(generator), store.select("test"), []
+
+    def training(task, sources, steps, seed):
+        seen.append((seed, sources))
+        return sources
+
+    def answering(task, sources, wanted):
+        np.testing.assert_array_equal(wanted.images, store.images(test))
+        right = len(sources) == 2
+        return (wanted.targets > 0) & right if task.name == "segmentation" else np.eye(2)[wanted.targets] * right
+
+    monkeypatch.setattr("braingan.evaluation.utility.compare.trained", training)
+    monkeypatch.setattr("braingan.evaluation.utility.compare._answers", answering)
+    found = utility(generator, store, 0.2, 2, 3)
+    assert found["arms"]["both"] == {
+        "value": 1, "low": 1, "high": 1, "gain": 1 - wrong, "gain_low": 1 - wrong, "gain_high": 1 - wrong,
+    }  # fmt: skip
+    assert found["arms"]["real"] == {"value": wrong, "low": wrong, "high": wrong}
+    assert found["arms"]["synthetic"]["gain"] == 0
+    assert [seed for seed, _ in seen] == [0, 0, 0, 1, 1, 1]
+    few = [few_subjects(store, task.known(store, store.select("train")), task, 0.2, seed) for seed in (0, 1)]
+    for seed in (0, 1):
+        (_, real), (_, synthetic), (_, both) = seen[3 * seed : 3 * seed + 3]
+        np.testing.assert_array_equal(real[0].images, store.images(few[seed]))
+        np.testing.assert_array_equal(synthetic[0].images, generator.sample(found["generated"], seed))
+        assert both == [real[0], synthetic[0]]
+    assert found["few_subjects"] == len(np.unique(store.columns["subject"][few[0]])) < found["generator_saw_subjects"]
 
 
 def test_a_network_learns_lesions_from_real_slices(masked):
@@ -45,6 +67,18 @@ def test_few_subjects_are_a_share_of_each_label_and_other_ones_for_each_seed(tol
         assert 2 <= len(subjects) <= 0.3 * len(np.unique(store.columns["subject"][training]))
         assert np.isin(store.columns["subject"][training], subjects).sum() == len(indices)
     assert len({tuple(indices) for indices in drawn}) > 1
+
+
+def test_few_subjects_have_lesions_where_lesions_are_learnt(masked):
+    generator, store = TrainedGenerator.open(masked), Store.open(masked.root.parent / "store")
+    training = store.select("train")
+    subjects = store.columns["subject"][training]
+    ill = np.unique(subjects)[0]
+    store.columns["lesion_area_mm2"] = np.where(store.columns["subject"] == ill, np.float32(25), np.float32(0))
+    for seed in range(5):
+        chosen = np.unique(store.columns["subject"][few_subjects(store, training, Task.of(generator), 0.1, seed)])
+        assert ill in chosen
+        assert 2 <= len(chosen) < len(np.unique(subjects)) / 4
 
 
 def test_an_interval_of_a_gain_is_paired():

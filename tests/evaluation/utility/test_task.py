@@ -9,6 +9,7 @@ from braingan.data.store import Store
 from braingan.errors import InputError
 from braingan.evaluation.utility.task import Segmenter, Task
 from braingan.sampling.generator import TrainedGenerator
+from marking import marking
 
 SEGMENT, CLASSIFY = Task("segmentation", Vocabulary(masks=True)), Task("classification", Vocabulary(labels=("a", "b")))
 
@@ -21,17 +22,38 @@ def test_a_run_with_masks_is_segmented_one_with_labels_classified_another_refuse
 
 
 def test_targets_are_the_store_s_and_the_generator_s(masked, told):
-    generator = TrainedGenerator.open(masked)
+    generator = marking(masked)
     store = Store.open(masked.root.parent / "store")
     indices = store.select("test")
     assert (Task.of(generator).known(store, indices) == indices).all()
-    np.testing.assert_array_equal(SEGMENT.real(store, indices).targets, store.masks(indices) > 0)
-    np.testing.assert_array_equal(SEGMENT.generated(generator, 5, 1).targets, generator.with_masks(1, range(5))[1])
+    real = SEGMENT.real(store, indices)
+    assert real.targets.any()
+    np.testing.assert_array_equal(real.targets, store.images(indices) > 220)  # as the store was made
+    made = SEGMENT.generated(generator, 5, 1)
+    assert made.targets.any(axis=(1, 2)).all()
+    np.testing.assert_array_equal(made.images, generator.sample(5, 1))
+    np.testing.assert_array_equal(made.targets, made.images % 2)
     store = Store.open(told.root.parent / "store")
     indices = store.select("test")
     names = np.asarray(["a", "b"])[CLASSIFY.real(store, indices).targets]
     assert names.tolist() == store.columns["label"][indices].tolist()
     assert len(SEGMENT.known(store, np.arange(len(store)))) < len(store)
+    generator = TrainedGenerator.open(told)
+    made = CLASSIFY.generated(generator, 5, 1)
+    np.testing.assert_array_equal(made.images, generator.sample(5, 1))
+    words = [generator.vocabulary.words(row)["label"] for row in generator.told(1, range(5))]
+    assert [("a", "b")[label] for label in made.targets] == words
+
+
+def test_a_subject_s_kind_is_its_label_or_whether_it_has_lesions_anywhere(told):
+    store = Store.open(told.root.parent / "store")
+    indices = store.select("train")
+    assert (CLASSIFY.kinds(store, indices) == (store.columns["label"][indices] == "b")).all()
+    subjects, area = store.columns["subject"][indices], np.zeros(len(store), np.float32)
+    ill = np.unique(subjects)[:3]
+    area[[indices[subjects == name][-1] for name in ill]] = 25.0
+    store.columns["lesion_area_mm2"] = area
+    assert (SEGMENT.kinds(store, indices) == np.isin(subjects, ill)).all()
 
 
 def test_dice_is_pooled_by_subject_and_healthy_subjects_do_not_count():

@@ -38,7 +38,8 @@ def utility(
     Args:
         generator: of a run.
         store: the one that it was trained on.
-        share: of the training subjects, whose slices are the real ones; at least one subject of each label.
+        share: of the training subjects, whose slices are the real ones; at least one subject of each label, or one
+            with and one without lesions.
         seeds: repetitions.
         steps: of each training, of 16 slices.
 
@@ -82,14 +83,13 @@ def utility(
 def few_subjects(
     store: Store, training: Int[np.ndarray, " n"], task: Task, share: float, seed: int
 ) -> Int[np.ndarray, " m"]:
-    """Return the slices of a share of the training subjects, of each label where labels are learnt; at least one."""
-    subjects = store.columns["subject"][training]
-    groups = task.real(store, training).targets if task.name == "classification" else np.zeros(len(training), int)
+    """Return the slices of a share of the training subjects, of each kind as many in proportion; at least one."""
+    subjects, kinds = store.columns["subject"][training], task.kinds(store, training)
     chosen: list[str] = []
-    for group in np.unique(groups):
-        names = np.unique(subjects[groups == group])
+    for kind in np.unique(kinds):
+        names = np.unique(subjects[kinds == kind])
         chosen += (
-            draws(seed, "few subjects", int(group)).permutation(names)[: max(round(share * len(names)), 1)].tolist()
+            draws(seed, "few subjects", int(kind)).permutation(names)[: max(round(share * len(names)), 1)].tolist()
         )
     return training[np.isin(subjects, chosen)]
 

@@ -106,6 +106,14 @@ class Task:
     def _labels(self, store: Store, indices: Int[np.ndarray, " n"]) -> Float32[np.ndarray, " n"]:
         return self.vocabulary.rows(store, indices)[:, LABEL]
 
+    def kinds(self, store: Store, indices: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
+        """Return the kind of each slice's subject, of which few are to show all: its label, or 1 if it has lesions."""
+        if self.name == "classification":
+            return self._labels(store, indices).astype(np.int64)
+        subjects = store.columns["subject"][indices]
+        ill = subjects[store.columns["lesion_area_mm2"][indices] > 0]
+        return np.isin(subjects, ill).astype(np.int64)
+
     def real(self, store: Store, indices: Int[np.ndarray, " n"]) -> Taught:
         """Take slices of a store whose answer is known."""
         if self.name == "segmentation":
