@@ -1,24 +1,37 @@
 """The page's addresses: what each shows, and hostile requests that get nothing."""
 
+import gzip
 import io
+import json
 import re
 import shutil
 import time
 import zipfile
+from contextlib import ExitStack
+from pathlib import Path
+from types import SimpleNamespace
 
 import nibabel
+import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
+from braingan.errors import InputError
 from braingan.evaluation.evaluate import evaluate
-from braingan.folders import RunFolder
+from braingan.folders import RunFolder, StudyFolder, write_json
+from braingan.report.export import export
+from braingan.sampling.generator import MICRO_BATCH, TrainedGenerator
+from braingan.study.reading import FRESH_SEED
 from braingan.training.run import add_event, read_log, write_log
+from braingan.web import generation
 from braingan.web.app import create_app
 from braingan.web.catalogue import Catalogue
+from braingan.web.generation import QUEUE, Asked, Workshop
 from braingan.web.guard import Guard, is_loopback
 
 HOST = "http://127.0.0.1:8765"
+GEOMETRY = {"axis": "axial", "pixel_mm": 2.0, "slice_mm": 3.0, "slice_depth": 0.25}
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +44,10 @@ def root(told, tmp_path_factory):
     )
     shutil.copytree(told.root, root / "begun")
     shutil.rmtree(root / "begun" / "snapshots")
+    config = root / "measured" / "config.json"  # as of a store of volumes, and of another seed
+    said = json.loads(config.read_text()) | {"geometry": GEOMETRY}
+    said["recipe"]["training"]["seed"] = 7
+    config.write_text(json.dumps(said))
     return root
 
 
@@ -41,9 +58,10 @@ def client(root):
 
 def test_the_overview_shows_every_run_and_sorts_and_filters(client):
     page = client.get("/").text
-    assert page.index("measured") != page.index("begun")
+    assert {"measured", "begun"} == set(re.findall(r'id="open-(\w+)"', page))
     assert "2 of 2 runs" in page
-    assert 'hx-trigger="every 5s"' in client.get("/").text or "training" not in page
+    assert 'hx-trigger="every 5s"' in client.get("/rows").text
+    assert "1 of 2 runs" in client.get("/?only=seed+7").text  # a setting of one of them
     assert "1 of 2 runs" in client.get("/?only=begun").text
     up, down = (client.get(f"/?sort=name&down={way}").text for way in ("false", "true"))
     assert (up.index('id="tick-begun"') < up.index('id="tick-measured"')) != (
@@ -59,13 +77,17 @@ def test_an_empty_folder_says_so(tmp_path):
 
 def test_a_run_shows_what_there_is(client):
     page = client.get("/runs/measured").text
-    for there in ("Growing", "Generate", "Losses", "Measured", "Confusion", "Download"):
+    for there in ("Growing", "Generate", "Losses", "Measured", "Confusion", "training.batch_size", "Download"):
         assert there in page, there
+    assert "generator.safetensors" in page
+    kept = client.get("/runs/measured/files/generator.safetensors")
+    assert kept.headers["content-disposition"] == "attachment; filename*=UTF-8''measured-generator.safetensors"
     begun = client.get("/runs/begun").text
     assert "Losses" in begun
     assert "Generate" not in begun
     assert client.get("/runs/measured/epochs/1.png").headers["content-type"] == "image/png"
-    assert client.get("/runs/measured/thumbnail.png").status_code == 200
+    with Image.open(io.BytesIO(client.get("/runs/measured/thumbnail.png").content)) as thumbnail:
+        assert thumbnail.size == (4 * 16, 2 * 16)
     assert client.get("/runs/measured/files/log.csv").content.startswith(b"epoch,images")
 
 
@@ -91,7 +113,45 @@ def test_slices_are_made_as_asked_and_the_same_again(client):
         with Image.open(files.open(files.namelist()[0])) as picture:
             assert "synthetic" in picture.text["Description"]
             assert picture.size == (32, 32)
-    assert client.post("/runs/measured/walk", data={"seed": 1}).text.count("<img") == 12
+    walk = client.post("/runs/measured/slices", data={"seed": 1, "count": 5, "walk": "true"}).text
+    assert walk.count("<img") == 5
+    assert "on the way from the first latent of seed 1" in walk
+    first = client.post("/runs/measured/slices", data={"seed": 1, "count": 1}).text
+    pictures = [re.findall(r'src="(data:[^"]+)"', page) for page in (walk, first)]
+    assert pictures[0][0] == pictures[1][0]
+    assert len(set(pictures[0])) == 5
+
+
+def test_near_copies_are_marked_on_the_page_and_in_what_is_kept(root, monkeypatch):
+    gate = SimpleNamespace(nearest=lambda made: made, refuses=lambda made: np.arange(len(made)) == 1)
+    monkeypatch.setattr(Workshop, "gate", lambda self, run: gate)
+    client = TestClient(create_app(root), base_url=HOST)
+    page = client.post("/runs/measured/slices", data={"count": 3}).text
+    assert page.count("near-copy") == 1
+    assert "1 of them are nearer to a training slice" in page
+    with zipfile.ZipFile(io.BytesIO(client.get("/runs/measured/slices.zip?count=3").content)) as files:
+        assert [name for name in files.namelist() if "near-copy" in name] == ["synthetic_000001_near-copy.png"]
+    volume = client.get("/runs/measured/slices.nii.gz?count=3").content
+    assert nibabel.Nifti1Image.from_bytes(gzip.decompress(volume)).shape[2] == 2
+
+
+def test_a_full_queue_and_too_slow_a_generator_are_said(root, monkeypatch):
+    shop = Workshop()
+    run, asked = RunFolder(root / "measured"), Asked(count=MICRO_BATCH + 1)
+    with ExitStack() as queue:
+        for _ in range(QUEUE):
+            queue.callback(shop.places.release)
+            shop.places.acquire()
+        with pytest.raises(InputError, match="Others wait"):
+            shop.slices(run, asked)
+        assert "Others wait" in shop.first(run)["said"]
+    with shop.lock:
+        monkeypatch.setattr(generation, "SECONDS", 0.05)
+        with pytest.raises(InputError, match="took too long"):
+            shop.slices(run, asked)
+    monkeypatch.setattr(generation, "SECONDS", 0.0)
+    with pytest.raises(InputError, match="ask for fewer slices"):
+        shop.slices(run, asked)
 
 
 @pytest.mark.parametrize(
@@ -100,6 +160,8 @@ def test_slices_are_made_as_asked_and_the_same_again(client):
         {"count": 0},
         {"count": 65},
         {"count": -1},
+        {"count": 1, "walk": "true"},
+        {"seed": FRESH_SEED},
         {"count": "many"},
         {"seed": -1},
         {"seed": 2**70},
@@ -133,6 +195,8 @@ HOSTILE = [
     ("/", {"host": "127.0.0.1:9999"}, (403,)),
     ("/", {"origin": "http://evil.example"}, (403,)),
     ("/", {"origin": "null"}, (403,)),
+    ("/files/..%2fconfig.json", {}, (404,)),
+    ("/files/answers.db", {}, (404,)),
     ("/", {"sec-fetch-site": "cross-site"}, (403,)),
     ("/docs", {}, (404,)),
     ("/openapi.json", {}, (404,)),
@@ -164,6 +228,14 @@ def test_beyond_this_machine_a_token_is_needed(root):
     assert "token" not in answer.headers["location"]
     assert "httponly" in answer.headers["set-cookie"].lower()
     assert client.get("/").status_code == 200
+    assert client.get("/", headers={"host": "evil.example:8765"}).status_code == 403
+
+
+def test_one_address_answers_to_its_own_name_alone(root):
+    client = TestClient(create_app(root, "192.0.2.1", 8765, "secret"), base_url="http://192.0.2.1:8765")
+    assert client.get("/?token=secret").status_code == 200
+    for host in ("evil.example", "192.0.2.2:8765", "localhost:8765"):
+        assert client.get("/", headers={"host": host}).status_code == 403
 
 
 def test_which_addresses_only_this_machine_reaches():
@@ -187,32 +259,75 @@ def test_a_reading_from_its_making_to_its_results(client, root):
     for number in range(4):
         page = client.get("/readings/a-reading?reader=Ann").text
         assert f"slice {number + 1} of 4" in page
-        assert "measured" not in page.replace("4 cells are measured", "")
+        assert "measured" not in page
+        assert "/readings/a-reading/results" not in page
         picture = client.get(f"/readings/a-reading/{number}.png")
         sizes.add(len(picture.content))
         headers.add(tuple(sorted((k, v) for k, v in picture.headers.items() if k != "date")))
-        assert client.get("/readings/a-reading/results?reader=Ann").status_code == 404
-        client.post("/readings/a-reading/answers", data={
-            "reader": "Ann", "number": number, "real": "true", "confidence": 4, "seconds": 1.5})  # fmt: skip
+        said = {"reader": " Ann ", "number": number, "real": "true", "confidence": 4, "seconds": 1.5}
+        assert client.post("/readings/a-reading/answers", data=said | {"seconds": "nan"}).status_code == 404
+        assert client.post("/readings/a-reading/answers", data=said | {"reader": "/"}).status_code == 404
+        client.post("/readings/a-reading/answers", data=said)
     assert len(sizes) == 1
     assert len(headers) == 1
     assert "All 4 slices are answered" in client.get("/readings/a-reading?reader=Ann").text
-    results = client.get("/readings/a-reading/results?reader=Ann").text
-    assert "50 % of 4 answers were right" in results
+    open_still = client.get("/readings/a-reading/results").text
+    assert "Ann: 4 of 4 slices" in open_still
+    assert "were right" not in open_still
+    assert client.get("/readings/a-reading/answers.csv").status_code == 404
+    assert "50 % of 4 answers were right" in client.post("/readings/a-reading/end").text
+    assert client.post("/readings/a-reading/answers", data=said | {"reader": "Bob"}).status_code == 404
     csv = client.get("/readings/a-reading/answers.csv").text.splitlines()
-    assert csv[0] == "reader,number,truth,taken_for,confidence,seconds"
-    assert len(csv) == 5
+    assert csv[0] == "reader,slice,truth,taken_for,confidence,seconds"
+    assert [line.split(",")[1] for line in csv[1:]] == ["1", "2", "3", "4"]
     assert sum(",measured,real," in line for line in csv) == 2
     assert (root / "readings" / "answers.db").exists()
 
 
+def test_names_of_any_alphabet(client, root):
+    made = client.post("/readings", data={"title": "Серия 1", "run": "measured", "count": 2, "seed": 3})
+    assert made.status_code == 200
+    assert "Jürgen" in client.get("/readings/серия-1?reader=Jürgen").text
+    client.post("/readings/серия-1/end")
+    assert client.get("/readings/серия-1/answers.csv").status_code == 200
+    assert client.post("/readings", data={"title": "A", "run": "measured", "seed": -1}).status_code == 404
+
+
+def test_a_run_is_served_from_within_its_folder(root, monkeypatch):
+    monkeypatch.chdir(root / "measured")
+    page = TestClient(create_app(Path()), base_url=HOST).get("/").text
+    assert re.findall(r'href="/runs/(\w+)"', page) == ["measured"]
+
+
+def test_what_a_run_exported_is_no_run(told, tmp_path):
+    shutil.copytree(told.root, tmp_path / "run")
+    export(TrainedGenerator.open(RunFolder(tmp_path / "run")), tmp_path / "run" / "export")
+    assert list(Catalogue(tmp_path / "run").entries()) == ["run"]
+
+
 def test_pages_of_a_hundred_runs_take_under_a_tenth_of_a_second(root, tmp_path):
+    study, cells = StudyFolder(tmp_path), []
     for number in range(100):
-        shutil.copytree(root / "measured", tmp_path / f"run-{number:03d}", ignore=shutil.ignore_patterns("checkpoints"))
+        name = f"run-{number:03d}"
+        shutil.copytree(root / "measured", study.run(name).root, ignore=shutil.ignore_patterns("checkpoints"))
+        cells.append({"values": {"training.seed": number}, "run": name, "epochs": 2, "slices": 8, "subjects": 2,
+                      "note": "", "failed": ""})  # fmt: skip
+    plan = {"format": 1, "title": "A hundred", "store": "", "store_folder": "", "cells": cells}
+    write_json(study.plan, plan)
     client = TestClient(create_app(tmp_path), base_url=HOST)
     client.post("/readings", data={"title": "A reading", "run": "run-000", "count": 4})
+    for number in range(4):
+        client.post("/readings/a-reading/answers", data={
+            "reader": "Bob", "number": number, "real": "true", "confidence": 4})  # fmt: skip
+    client.post("/readings", data={"title": "Ended", "run": "run-000", "count": 4, "seed": 1})
+    client.post("/readings/ended/answers", data={"reader": "Ann", "number": 0, "real": "true", "confidence": 4})
+    client.post("/readings/ended/end")
     for path in (
         "/",
+        "/rows?sort=minutes",
+        "/runs/run-007/thumbnail.png",
+        "/readings/a-reading/0.png",
+        "/readings/ended/results",
         "/runs/run-007",
         "/compare?run=run-001&run=run-002",
         "/readings",
@@ -237,10 +352,14 @@ def test_a_run_that_was_stopped_is_not_shown_as_training(root, tmp_path):
     assert catalogue.open("begun").state == "stopped"
 
 
-def test_slices_of_volumes_are_offered_as_nifti(client):
+def test_slices_of_volumes_are_offered_as_nifti_and_others_are_not(client, root, told, tmp_path):
+    assert "slices.nii.gz" in client.post("/runs/measured/slices", data={"count": 2}).text
     answer = client.get("/runs/measured/slices.nii.gz?count=2")
-    if answer.status_code == 404:
-        assert "does not know how large its slices are" in answer.text
-        return
-    image = nibabel.Nifti1Image.from_bytes(__import__("gzip").decompress(answer.content))
+    image = nibabel.Nifti1Image.from_bytes(gzip.decompress(answer.content))
     assert b"synthetic" in image.header["descrip"].tobytes()
+    assert image.shape == (32, 32, 2)
+    assert image.header.get_zooms() == (2.0, 2.0, 3.0)
+    shutil.copytree(told.root, tmp_path / "flat")
+    other = TestClient(create_app(tmp_path), base_url=HOST)
+    assert "slices.nii.gz" not in other.post("/runs/flat/slices", data={"count": 2}).text
+    assert "does not know how large its slices are" in other.get("/runs/flat/slices.nii.gz?count=2").text

@@ -14,6 +14,7 @@ from braingan.training.run import read_log, write_log
 from braingan.web.app import create_app
 
 playwright = pytest.importorskip("playwright.sync_api")
+Axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
 NAMED = "button|link|textbox|spinbutton|slider|checkbox|radio|combobox|img|table|heading"
@@ -98,7 +99,55 @@ def test_a_screen_reader_is_told_what_everything_is(page, address):
         assert re.search(r"^\s*- navigation", tree, re.MULTILINE), path
         assert page.evaluate("document.documentElement.lang") == "en"
     page.goto(address + "/runs/finished")
-    assert page.locator("#made").get_attribute("aria-live") == "polite"
+    assert page.locator("#summary").get_attribute("role") == "status"
+
+
+def test_axe_finds_no_barrier(page, address):
+    """By the rules of axe-core (WCAG 2.2 to level AA, and best practices), contrast included, dark and light."""
+    asked = {"title": f"For axe {page.viewport_size['width']}", "run": "finished", "count": "2"}
+    made = page.request.post(address + "/readings", form=asked).url.removeprefix(address)
+    said = {"reader": "Ann", "number": "0", "real": "true", "confidence": "4"}
+    page.request.post(f"{address}{made}/answers", form=said)
+    wrong = {}
+
+    def look(name):
+        for scheme in ("dark", "light"):
+            page.emulate_media(color_scheme=scheme)
+            found = Axe().run(page)
+            if found.violations_count:
+                wrong[name, scheme] = found.generate_report()
+
+    paths = ("/", "/compare?run=finished&run=training", "/readings", made, f"{made}?reader=Ann", f"{made}/results")
+    for path in paths:
+        page.goto(address + path)
+        look(path)
+    page.get_by_role("button", name="End the series").click()
+    page.get_by_text("of 1 answers were right").wait_for()
+    look("ended")
+    page.goto(address + "/runs/finished")
+    page.locator("input[name=count]").fill("2")
+    page.get_by_role("button", name="Generate").click()
+    page.locator("#made img").nth(1).wait_for()
+    look("/runs/finished")
+    assert not wrong, wrong
+
+
+def test_each_page_has_a_title_of_its_own(page, address):
+    titles = []
+    for path in ("/", "/runs/finished", "/compare?run=finished&run=training", "/readings"):
+        page.goto(address + path)
+        titles.append(page.title())
+    assert len(set(titles)) == 4
+    assert all(title.endswith("A study") for title in titles)
+
+
+def test_rows_stay_as_they_are_where_someone_wants_them_to(page, address):
+    asked = []
+    page.on("request", lambda of: asked.append(of.url) if "/rows" in of.url else None)
+    page.goto(address + "/")
+    page.get_by_label("do not update by itself").check()
+    page.wait_for_timeout(6_000)
+    assert asked == []
 
 
 def test_a_running_study_updates_by_itself_and_keeps_what_is_ticked(page, address, study):
@@ -151,9 +200,32 @@ def test_the_blind_test_from_end_to_end_by_keyboard(page, address):
         page.get_by_text(f"slice {number + 1} of 4").wait_for()
         page.wait_for_load_state("load")  # until then no key is listened to
         assert fits(page)
+        if number == 2:  # held down, or switched off: nothing is answered; closed and opened again one goes on
+            page.evaluate("document.dispatchEvent(new KeyboardEvent('keydown', {key: 'r', repeat: true}))")
+            page.get_by_label("answer by the keys").uncheck()
+            page.keyboard.press("r")
+            page.get_by_label("answer by the keys").check()
+            page.goto(page.url)
+            page.get_by_text("slice 3 of 4").wait_for()
         for key in keys:
             page.keyboard.press(key)
     page.get_by_text("All 4 slices are answered").wait_for()
-    page.get_by_role("link", name="Your results").click()
+    page.get_by_role("link", name="Results").click()
+    page.get_by_role("button", name="End the series").focus()
+    page.keyboard.press("Enter")
     page.get_by_text("of 4 answers were right").wait_for()
     assert fits(page)
+
+
+def test_the_blind_test_by_touch(page, address, browser):
+    asked = {"title": f"Touched {page.viewport_size['width']}", "run": "finished", "count": "2"}
+    made = page.request.post(address + "/readings", form=asked).url
+    context = browser.new_context(viewport=page.viewport_size, has_touch=True)
+    touched = context.new_page()
+    touched.goto(f"{made}?reader=Ann")
+    for number in (1, 2):
+        touched.get_by_text(f"slice {number} of 2").wait_for()
+        touched.get_by_label("5 certain").tap()
+        touched.get_by_role("button", name="Generated").tap()
+    touched.get_by_text("All 2 slices are answered").wait_for()
+    context.close()

@@ -52,6 +52,18 @@ class Entry:
             if "@" not in name
         }
 
+    @cached_property
+    def settings(self) -> dict[str, str]:
+        """All settings, each by its full name; those of the plan before it has begun."""
+        flat = {f"{part}.{name}": value for part, of in self.recipe.items() for name, value in of.items()}
+        return {name: str(value) for name, value in (flat or self.values).items()}
+
+    @property
+    def grids(self) -> dict[int, Path]:
+        """The grids that training kept, by epoch."""
+        found = sorted(self.run.samples.glob("epoch-*.png"))
+        return {int(path.stem[6:]): path for path in found if path.stem[6:].isdigit()}
+
     @property
     def minutes(self) -> float:
         """Of training."""
@@ -93,8 +105,9 @@ class Catalogue:
         if study.plan.exists():
             for cell in read_plan(study)["cells"]:
                 planned.setdefault(study.run(cell["run"]).root, []).append(cell)
-        configs = [path for below in ("", "*/", "runs/*/") for path in self.root.glob(f"{below}config.json")]
-        roots = dict.fromkeys([*planned, *sorted(path.parent for path in configs)])
+        found = {path.parent for below in ("", "*/", "runs/*/") for path in self.root.glob(f"{below}config.json")}
+        outermost = sorted(root for root in found if root.parent not in found)  # what a run exported is none
+        roots = dict.fromkeys([*planned, *outermost])
         return {root.name: (root, planned.get(root, [])) for root in roots}
 
     def _entry(self, root: Path, cells: list[Mapping[str, Any]]) -> Entry:

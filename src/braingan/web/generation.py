@@ -26,10 +26,12 @@ from braingan.report.figures import loss_curves
 from braingan.report.pictures import Pair, pairs
 from braingan.sampling.generator import MICRO_BATCH, TrainedGenerator
 from braingan.sampling.interpolate import way
+from braingan.study.reading import FRESH_SEED
 from braingan.training.run import mosaic
 
 MOST, QUEUE, SECONDS = 64, 8, 60.0
-WALK, SIDE_BY_SIDE = 12, 8
+SIDE_BY_SIDE, OPEN = 8, 8
+"""Slices of each run, and generators that stay open."""
 NOTE = "synthetic brain MRI, made by braingan; not for clinical use"
 CHANCE = 2 * float(np.log(2))
 Number = Annotated[float | None, BeforeValidator(lambda given: None if given == "" else given)]
@@ -45,6 +47,8 @@ class Asked(BaseModel):
     label: str = ""
     depth: Number = None
     lesion: Number = None
+    walk: bool = False
+    """On the way between the first two latents of the seed, instead of its first slices."""
 
     @property
     def query(self) -> dict[str, Any]:
@@ -65,13 +69,14 @@ class Workshop:
     """Opened generators and gates, of use only in one's turn, and what was drawn for pages."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
+    places: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(QUEUE))
+    """In the queue."""
     drawing: threading.Lock = field(default_factory=threading.Lock)
     """matplotlib's settings are those of all threads."""
-    waiting: int = 0
     _generators: dict[tuple[Path, int], TrainedGenerator] = field(default_factory=dict)
-    _gates: dict[Path, Gate | None] = field(default_factory=dict)
+    _gates: dict[Path, Gate] = field(default_factory=dict)
     _losses: dict[Path, tuple[int, str]] = field(default_factory=dict)
-    _first: dict[Path, tuple[int, str]] = field(default_factory=dict)
+    _first: dict[Path, tuple[int, dict[str, str]]] = field(default_factory=dict)
     _nearest: dict[Path, tuple[int, list[Pair]]] = field(default_factory=dict)
 
     @contextmanager
@@ -81,14 +86,13 @@ class Workshop:
         Raises:
             InputError: too many wait already, or it took too long.
         """
-        if self.waiting >= QUEUE:
+        if not self.places.acquire(blocking=False):
             raise InputError("Others wait for slices already: try again in a moment.")
-        self.waiting += 1
         try:
             if not self.lock.acquire(timeout=SECONDS):
                 raise InputError("Others' slices took too long: try again in a moment.")
         finally:
-            self.waiting -= 1
+            self.places.release()
         try:
             yield time.monotonic() + SECONDS
         finally:
@@ -99,19 +103,20 @@ class Workshop:
         snapshots = run.snapshots()
         key = run.root, snapshots[-1].images_seen if snapshots else 0
         if key not in self._generators:
-            self._generators = {k: v for k, v in self._generators.items() if k[0] != run.root}
+            kept = [(k, v) for k, v in self._generators.items() if k[0] != run.root]
+            self._generators = dict(kept[-OPEN + 1 :])
             self._generators[key] = TrainedGenerator.open(run)
         return self._generators[key]
 
     def gate(self, run: RunFolder) -> Gate | None:
-        """Open the gate of a run's store, once; None where the store is gone or too small."""
+        """Open the gate of a run's store, once; None while the store is gone or too small."""
         if run.root not in self._gates:
             try:
                 store = open_store_of(run, None)
                 frames = tuple(self.generator(run).config["recipe"]["data"]["frames"])
                 self._gates[run.root] = Gate.of_store(store, frames)
             except InputError:
-                self._gates[run.root] = None
+                return None
         return self._gates[run.root]
 
     def slices(self, run: RunFolder, asked: Asked) -> UInt8[np.ndarray, "n side side"]:
@@ -136,21 +141,22 @@ class Workshop:
             return made, None if gate is None else gate.refuses(gate.nearest(made))
 
     def _make(self, run: RunFolder, asked: Asked, end: float) -> UInt8[np.ndarray, "n side side"]:
-        if not 1 <= asked.count <= MOST or not 0 <= asked.seed < 2**53:
-            raise InputError(f"Ask for 1 to {MOST} slices of a seed from 0 on.")
+        if not (2 if asked.walk else 1) <= asked.count <= MOST or not 0 <= asked.seed < FRESH_SEED:
+            raise InputError(
+                f"Ask for 1 to {MOST} slices, a walk for 2 at least, of a seed from 0 to {FRESH_SEED - 1:,}."
+            )
         generator, made = self.generator(run), []
         wish = asked.wish(generator)
+        if asked.walk:
+            z, told = way(generator, "latents", asked.count, asked.seed, wish)
+        else:
+            z = generator.latents(asked.seed, range(asked.count))
+            told = generator.drawn(z, wish)
         for start in range(0, asked.count, MICRO_BATCH):
             if time.monotonic() > end:
                 raise InputError(f"That took longer than {SECONDS:g} seconds: ask for fewer slices.")
-            made.append(generator.some(asked.seed, range(start, min(start + MICRO_BATCH, asked.count)), wish))
+            made.append(generator.make(z[start : start + MICRO_BATCH], told[start : start + MICRO_BATCH])[:, 0])
         return np.concatenate(made)
-
-    def walk(self, run: RunFolder, asked: Asked) -> UInt8[np.ndarray, "n side side"]:
-        """Make slices on the way between the first two latents of a seed."""
-        with self.turn():
-            generator = self.generator(run)
-            return generator.make(*way(generator, "latents", WALK, asked.seed, asked.wish(generator)))[:, 0]
 
     def losses(self, run: RunFolder, log: list[dict[str, str]]) -> str:
         """Draw a run's losses, anew when there are more; nothing before its first epoch has ended."""
@@ -159,14 +165,18 @@ class Workshop:
                 self._losses[run.root] = len(log), loss_curves(log, CHANCE)
             return self._losses.get(run.root, (0, ""))[1]
 
-    def first(self, run: RunFolder) -> str:
-        """Return the last snapshot's first slices of seed 0, made once; nothing before there is a snapshot."""
+    def first(self, run: RunFolder) -> dict[str, str]:
+        """Return the last snapshot's `first` slices of seed 0, made once, or what was `said` instead of them."""
         snapshots = run.snapshots()
         if not snapshots:
-            return ""
+            return {"first": "", "said": ""}
         seen = snapshots[-1].images_seen
-        if self._first.get(run.root, (-1, ""))[0] != seen:
-            self._first[run.root] = seen, uri(mosaic(self.slices(run, Asked(count=SIDE_BY_SIDE)), SIDE_BY_SIDE // 2))
+        if run.root not in self._first or self._first[run.root][0] != seen:
+            try:
+                made = mosaic(self.slices(run, Asked(count=SIDE_BY_SIDE)), SIDE_BY_SIDE // 2)
+            except InputError as error:
+                return {"first": "", "said": str(error)}
+            self._first[run.root] = seen, {"first": uri(made), "said": ""}
         return self._first[run.root][1]
 
     def nearest(self, run: RunFolder) -> list[Pair]:
@@ -200,12 +210,14 @@ def uri(pixels: UInt8[np.ndarray, "height width"]) -> str:
     return "data:image/png;base64," + base64.b64encode(png(pixels)).decode()
 
 
-def archive(slices: UInt8[np.ndarray, "n side side"], seed: int, made_by: str) -> bytes:
-    """Return slices as PNG files in a zip archive."""
-    content = io.BytesIO()
+def archive(
+    slices: UInt8[np.ndarray, "n side side"], refused: Bool[np.ndarray, " n"] | None, asked: Asked, made_by: str
+) -> bytes:
+    """Return slices as PNG files in a zip archive; near-copies are called so."""
+    content, way = io.BytesIO(), "step {} of the walk" if asked.walk else "number {}"
     with zipfile.ZipFile(content, "w") as files:
         for number, pixels in enumerate(slices):
-            files.writestr(
-                f"synthetic_{number:06d}.png", png(pixels, f"{NOTE}: {made_by}, seed {seed}, number {number}")
-            )
+            near = "" if refused is None or not refused[number] else "_near-copy"
+            note = f"{NOTE}: {made_by}, seed {asked.seed}, {way.format(number)}"
+            files.writestr(f"synthetic_{number:06d}{near}.png", png(pixels, note))
     return content.getvalue()

@@ -7,6 +7,7 @@ is needed.
 
 import hmac
 import ipaddress
+import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -36,13 +37,24 @@ class Guard:
     @property
     def hosts(self) -> set[str]:
         """What a Host header may say."""
-        names = {"localhost", "127.0.0.1", "[::1]", self.host} if is_loopback(self.host) else {self.host}
+        local = {"localhost", "127.0.0.1", "[::1]"} if is_loopback(self.host) else set()
+        every = {socket.gethostname(), socket.getfqdn()} if self._everywhere else set()
+        names = {self.host, f"[{self.host}]", *local, *every}
         return {name for of in names for name in (of, f"{of}:{self.port}")}
+
+    @property
+    def _everywhere(self) -> bool:
+        """Whether all of this machine's addresses are bound."""
+        return self.host in ("0.0.0.0", "::")
+
+    def _is_own(self, host: str) -> bool:
+        """Whether a Host header is this page's: a name or, where all addresses are bound, any address."""
+        return host in self.hosts or (self._everywhere and is_address(host.rpartition(f":{self.port}")[0] or host))
 
     def refusal(self, request: Request) -> str:
         """Return why a request is refused; nothing if it is not."""
         host, origin = request.headers.get("host", ""), request.headers.get("origin")
-        if is_loopback(self.host) and host not in self.hosts:
+        if not self._is_own(host):
             return f"This page is not {host}'s."
         if origin is not None and origin.partition("://")[2] != host:
             return f"Requests from {origin} are refused."
@@ -69,6 +81,15 @@ class Guard:
             response = await call_next(request)
         response.headers.update(HEADERS)
         return response
+
+
+def is_address(host: str) -> bool:
+    """Whether it is a number, as no name that an attacker could point elsewhere is."""
+    try:
+        ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    return True
 
 
 def is_loopback(host: str) -> bool:

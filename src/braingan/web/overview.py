@@ -1,13 +1,17 @@
 """All runs, sorted and filtered, and some of them side by side."""
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from fastapi.responses import HTMLResponse
+from fastapi.responses import FileResponse, HTMLResponse, Response
 
 from braingan.errors import InputError
+from braingan.folders import StudyFolder
+from braingan.report.study_figures import label
 from braingan.web.catalogue import Catalogue, Entry, name_of
-from braingan.web.site import Site
+from braingan.web.site import Site, kept_as
 
 SHOWN = ("frechet_distance", "precision_other_subject", "recall_other_subject", "detector_accuracy", "copies")
 MOST = 6
@@ -22,14 +26,27 @@ class OverviewPages:
         self.router.add_api_route("/", self.overview)
         self.router.add_api_route("/rows", self.rows)
         self.router.add_api_route("/compare", self.compare)
+        self.router.add_api_route("/files/{file}", self.download)
 
     def overview(self, sort: str = "", down: bool = False, only: str = "") -> HTMLResponse:
         """Show all runs."""
-        return self.site.page("overview.html", **_table(self.site.catalogue, sort, down, only))
+        table = _table(self.site.catalogue, sort, down, only)
+        return self.site.page("overview.html", **table, downloads=sorted(self._downloads()))
 
     def rows(self, sort: str = "", down: bool = False, only: str = "") -> HTMLResponse:
         """Show the rows alone, to be put in place of older ones."""
         return self.site.page("rows.html", **_table(self.site.catalogue, sort, down, only))
+
+    def download(self, file: str) -> Response:
+        """Return one of the study's own files."""
+        there = self._downloads()
+        if file not in there:
+            raise InputError(f"There is no file {file}.")
+        return FileResponse(there[file], media_type="application/octet-stream", headers=kept_as(file))
+
+    def _downloads(self) -> dict[str, Path]:
+        study = StudyFolder(self.site.root)
+        return {path.name: path for path in (study.report, study.table, study.latex) if path.is_file()}
 
     def compare(self, run: Annotated[tuple[str, ...], Query()] = ()) -> HTMLResponse:
         """Show some runs side by side."""
@@ -38,7 +55,7 @@ class OverviewPages:
             raise InputError(f"Tick two to {MOST} runs to compare.")
         shop = self.site.workshop
         shown = [
-            {"entry": of, "metrics": of.said, "losses": shop.losses(of.run, of.log), "first": shop.first(of.run)}
+            {"entry": of, "metrics": of.said, "losses": shop.losses(of.run, of.log), **shop.first(of.run)}
             for of in chosen
         ]
         names = list(dict.fromkeys(name for of in chosen for name in of.said))
@@ -49,7 +66,9 @@ def _table(catalogue: Catalogue, sort: str, down: bool, only: str) -> dict[str, 
     """Return the overview's rows, sorted and filtered."""
     every = list(catalogue.entries().values())
     words = only.lower().split()
-    shown = [of for of in every if all(word in f"{of.name} {of.id} {of.state}".lower() for word in words)]
+    differ = _different(every)
+    searched = {of.id: f"{of.name} {of.id} {of.state} {differ[of.id]}".lower() for of in every}
+    shown = [of for of in every if all(word in searched[of.id] for word in words)]
     columns = [name for name in SHOWN if any(name in of.metrics for of in every)]
 
     def key(of: Entry) -> tuple[bool, Any]:
@@ -60,8 +79,15 @@ def _table(catalogue: Catalogue, sort: str, down: bool, only: str) -> dict[str, 
     if sort:
         shown.sort(key=key, reverse=down)
     return {
-        "rows": [{"entry": of, "metrics": of.said} for of in shown],
+        "rows": [{"entry": of, "metrics": of.said, "settings": differ[of.id]} for of in shown],
         "columns": [(name, name_of(name)) for name in columns],
         "sort": sort, "down": down, "only": only, "all": len(every),
-        "running": any(of.state == "training" for of in every),
     }  # fmt: skip
+
+
+def _different(every: Sequence[Entry]) -> dict[str, str]:
+    """Return, by run, the settings in which runs differ; in a study their name says these already."""
+    names = dict.fromkeys(name for of in every for name in of.settings)
+    unlike = [name for name in names if len({of.settings[name] for of in every if name in of.settings}) > 1]
+    own = {of.id: {name: of.settings[name] for name in unlike if name in of.settings} for of in every}
+    return {of.id: "" if of.values or not own[of.id] else label(own[of.id]) for of in every}

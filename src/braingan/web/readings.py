@@ -2,16 +2,18 @@
 
 import csv
 import io
+from collections import Counter
 from typing import Annotated
+from urllib.parse import quote
 
 from fastapi import APIRouter, Form
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from braingan.errors import InputError
 from braingan.evaluation.material import open_store_of
-from braingan.study.reading import Answer, scores
+from braingan.study.reading import Answer, name_of_reader, scores
 from braingan.web.generation import png, uri
-from braingan.web.site import Site
+from braingan.web.site import Site, kept_as
 
 
 class ReadingPages:
@@ -27,12 +29,13 @@ class ReadingPages:
         ):  # fmt: skip
             self.router.add_api_route(path, shows)
         self.router.add_api_route("/{name}/answers", self.answer, methods=["POST"])
+        self.router.add_api_route("/{name}/end", self.end, methods=["POST"])
 
     def all_readings(self) -> HTMLResponse:
         """Show all series, and the form for a new one."""
         able = [entry for entry in self.site.catalogue.entries().values() if entry.snapshot is not None]
         listed = [
-            {"id": of.id, "title": of.description["title"], "count": len(of.truth),
+            {"id": of.id, "title": of.description["title"], "count": len(of.truth), "ended": of.ended,
              "readers": sorted({answer.reader for answer in self.site.readings.answers(of)})}
             for of in self.site.readings.series()
         ]  # fmt: skip
@@ -43,7 +46,7 @@ class ReadingPages:
         title: Annotated[str, Form()],
         run: Annotated[list[str], Form()] = [],  # noqa: B006
         count: Annotated[int, Form()] = 20,
-        seed: Annotated[int, Form()] = 0,
+        seed: Annotated[int, Form(ge=0, lt=2**32)] = 0,
     ) -> Response:
         """Make a series."""
         chosen = [self.site.catalogue.open(name) for name in run]
@@ -60,7 +63,8 @@ class ReadingPages:
         shown = {"id": series.id, "name": series.description["title"], "count": len(series.truth)}
         if not reader:
             return self.site.page("reader.html", **shown)
-        at = self.site.readings.next_of(series, reader)
+        reader = name_of_reader(reader)
+        at = None if series.ended else self.site.readings.next_of(series, reader)
         return self.site.page("reading.html", **shown, reader=reader, number=at)
 
     def read_slice(self, name: str, at: int) -> Response:
@@ -77,32 +81,38 @@ class ReadingPages:
         number: Annotated[int, Form()],
         real: Annotated[bool, Form()],
         confidence: Annotated[int, Form()],
-        seconds: Annotated[float, Form()] = 0.0,
+        seconds: Annotated[float, Form(ge=0, allow_inf_nan=False)] = 0.0,
     ) -> Response:
         """Keep an answer, and go on."""
-        series = self.site.readings.open(name)
+        series, reader = self.site.readings.open(name), name_of_reader(reader)
         self.site.readings.answer(series, Answer(reader, number, real, confidence, seconds))
-        return RedirectResponse(f"/readings/{series.id}?reader={reader}", 303)
+        return RedirectResponse(f"/readings/{quote(series.id)}?reader={quote(reader)}", 303)
 
-    def results(self, name: str, reader: str = "") -> HTMLResponse:
-        """Show what the answers amount to."""
+    def end(self, name: str) -> Response:
+        """Take no more answers to a series, and show what they amount to."""
         series = self.site.readings.open(name)
-        answers = self.site.readings.answers(series, reader or None)
-        if reader and self.site.readings.next_of(series, reader) is not None:
-            raise InputError("The results are shown once all slices of the series are answered.")
+        series.end()
+        return RedirectResponse(f"/readings/{quote(series.id)}/results", 303)
+
+    def results(self, name: str) -> HTMLResponse:
+        """Show what the answers amount to, once the series is ended: before that they would be a key to it."""
+        series = self.site.readings.open(name)
+        answers, shown = self.site.readings.answers(series), {"id": series.id, "name": series.description["title"]}
+        if not series.ended:
+            done = Counter(answer.reader for answer in answers)
+            return self.site.page("open.html", **shown, count=len(series.truth), readers=sorted(done.items()))
         found = scores(series.truth, answers)
         fooled = [of | {"png": uri(series.slice(of["number"]))} for of in found["fooled"]]
-        return self.site.page(
-            "results.html", id=series.id, name=series.description["title"], reader=reader, of=found | {"fooled": fooled}
-        )
+        return self.site.page("results.html", **shown, of=found | {"fooled": fooled})
 
     def answers_csv(self, name: str) -> Response:
-        """Return all answers."""
+        """Return all answers, once the series is ended."""
         series, text = self.site.readings.open(name), io.StringIO()
+        if not series.ended:
+            raise InputError("Answers are given out once the series is ended, since they hold its truth.")
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(("reader", "number", "truth", "taken_for", "confidence", "seconds"))
+        writer.writerow(("reader", "slice", "truth", "taken_for", "confidence", "seconds"))
         for of in self.site.readings.answers(series):
             taken = "real" if of.real else "generated"
-            writer.writerow((of.reader, of.number, series.truth[of.number], taken, of.confidence, of.seconds))
-        kept = {"Content-Disposition": f'attachment; filename="{series.id}.csv"'}
-        return Response(text.getvalue(), media_type="text/csv", headers=kept)
+            writer.writerow((of.reader, of.number + 1, series.truth[of.number], taken, of.confidence, of.seconds))
+        return Response(text.getvalue(), media_type="text/csv", headers=kept_as(f"{series.id}.csv"))

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import numpy as np
 from fastapi import APIRouter, Form, Query
-from fastapi.responses import HTMLResponse, Response
+from fastapi.responses import FileResponse, HTMLResponse, Response
 from PIL import Image
 
 from braingan.data.conditions import Vocabulary
@@ -17,9 +17,10 @@ from braingan.sampling.volume import geometry, write_volume
 from braingan.training.run import read_config
 from braingan.web.catalogue import Entry, name_of
 from braingan.web.generation import MOST, Asked, Workshop, archive, png, uri
-from braingan.web.site import Site
+from braingan.web.site import Site, kept_as
 
 THUMBNAIL = 4
+BYTES = "application/octet-stream"
 DOWNLOADS = ("config.json", "log.csv", "events.csv", "report.html")
 
 
@@ -34,7 +35,6 @@ class RunPages:
         ):  # fmt: skip
             self.router.add_api_route(path, shows)
         self.router.add_api_route("/slices", self.slices, methods=["POST"])
-        self.router.add_api_route("/walk", self.walk, methods=["POST"])
 
     def run(self, name: str) -> HTMLResponse:
         """Show a run."""
@@ -46,7 +46,7 @@ class RunPages:
 
     def grid(self, name: str, epoch: int) -> Response:
         """Return the grid of an epoch."""
-        path = _grids(self.site.catalogue.open(name)).get(epoch)
+        path = self.site.catalogue.open(name).grids.get(epoch)
         if path is None:
             raise InputError(f"There is no grid of epoch {epoch}.")
         return Response(path.read_bytes(), media_type="image/png")
@@ -57,7 +57,7 @@ class RunPages:
         there = {path.name: path for path in _downloads(entry)}
         if file not in there:
             raise InputError(f"There is no file {file}.")
-        return _kept(there[file].read_bytes(), f"{name}-{file}")
+        return FileResponse(there[file], media_type=BYTES, headers=kept_as(f"{name}-{file}"))
 
     def slices(self, name: str, asked: Annotated[Asked, Form()]) -> HTMLResponse:
         """Make slices and show them, near-copies marked."""
@@ -68,54 +68,56 @@ class RunPages:
             for n, pixels in enumerate(made)
         ]
         return self.site.page(
-            "slices.html", pictures=pictures, entry=entry, gated=refused is not None, asked=asked.query
-        )
+            "slices.html", pictures=pictures, entry=entry, gated=refused is not None, asked=asked,
+            spaced=_has_spacing(entry),
+        )  # fmt: skip
 
     def zipped(self, name: str, asked: Annotated[Asked, Query()]) -> Response:
-        """Return slices as PNG files."""
-        made = self.site.workshop.slices(self.site.catalogue.open(name).run, asked)
-        return _kept(archive(made, asked.seed, name), f"synthetic-{name}-{asked.seed}.zip")
+        """Return slices as PNG files, near-copies named so."""
+        made, refused = self.site.workshop.judged(self.site.catalogue.open(name).run, asked)
+        headers = kept_as(f"synthetic-{name}-{asked.seed}.zip")
+        return Response(archive(made, refused, asked, name), media_type=BYTES, headers=headers)
 
     def nifti(self, name: str, asked: Annotated[Asked, Query()]) -> Response:
-        """Return slices as NIfTI, one above the other."""
+        """Return slices as NIfTI, one above the other, without near-copies."""
         run = self.site.catalogue.open(name).run
-        where, made = geometry(read_config(run)), self.site.workshop.slices(run, asked)
+        where = geometry(read_config(run))
+        made, refused = self.site.workshop.judged(run, asked)
+        if refused is not None:
+            made = made[~refused]
+        if not len(made):
+            raise InputError("All of these are too near to training slices: ask for another seed.")
         with tempfile.TemporaryDirectory() as folder:
             write_volume(Path(folder) / "slices.nii.gz", made, where)
             content = (Path(folder) / "slices.nii.gz").read_bytes()
-        return _kept(content, f"synthetic-{name}-{asked.seed}.nii.gz")
-
-    def walk(self, name: str, asked: Annotated[Asked, Form()]) -> HTMLResponse:
-        """Show slices on the way between two latents."""
-        made = self.site.workshop.walk(self.site.catalogue.open(name).run, asked)
-        return self.site.page("walk.html", pictures=[uri(pixels) for pixels in made], seed=asked.seed)
+        headers = kept_as(f"synthetic-{name}-{asked.seed}.nii.gz")
+        return Response(content, media_type=BYTES, headers=headers)
 
 
-def _kept(content: bytes, name: str) -> Response:
-    """Return a file to be kept."""
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return Response(content, media_type="application/octet-stream", headers=headers)
-
-
-def _grids(of: Entry) -> dict[int, Path]:
-    """Return the grids that training kept, by epoch."""
-    found = sorted(of.run.samples.glob("epoch-*.png"))
-    return {int(path.stem[6:]): path for path in found if path.stem[6:].isdigit()}
+def _has_spacing(of: Entry) -> bool:
+    """Whether slices can be had as NIfTI."""
+    try:
+        return bool(geometry(read_config(of.run)))
+    except InputError:
+        return False
 
 
 def _downloads(of: Entry) -> list[Path]:
-    metrics = [of.snapshot.metrics] if of.snapshot is not None else []
-    return [path for path in (*(of.run.root / name for name in DOWNLOADS), *metrics) if path.is_file()]
+    last = [of.snapshot.metrics, of.snapshot.weights("generator")] if of.snapshot is not None else []
+    return [path for path in (*(of.run.root / name for name in DOWNLOADS), *last) if path.is_file()]
 
 
 def _thumbnail(of: Entry) -> bytes:
-    """Return the first slices of a run's last grid, at half their size."""
-    grids = _grids(of)
-    if not grids:
-        return png(np.zeros((1, 1), np.uint8), "")
-    with Image.open(grids[max(grids)]) as grid:
+    """Return the first slices of a run's last grid, two rows of four, at half their size.
+
+    Raises:
+        InputError: there is no grid yet.
+    """
+    if not of.grids:
+        raise InputError(f"{of.name} has no slices yet.")
+    with Image.open(of.grids[max(of.grids)]) as grid:
         side = grid.width // 8
-        cut = grid.crop((0, 0, THUMBNAIL * side, min(side, grid.height)))
+        cut = grid.crop((0, 0, THUMBNAIL * side, min(THUMBNAIL // 2 * side, grid.height)))
         return png(np.asarray(cut.resize((cut.width // 2, cut.height // 2), Image.Resampling.BOX)))
 
 
@@ -127,7 +129,7 @@ def _run(entry: Entry, workshop: Workshop) -> dict[str, Any]:
     words = Vocabulary.from_json(read_config(entry.run).get("vocabulary", {})) if entry.snapshot is not None else None
     return {
         "entry": entry, "metrics": entry.said, "names": [(n, name_of(n)) for n in entry.said],
-        "losses": workshop.losses(entry.run, entry.log), "epochs": sorted(_grids(entry)),
+        "losses": workshop.losses(entry.run, entry.log), "epochs": sorted(entry.grids),
         "events": read_csv(entry.run.events), "pairs": workshop.nearest(entry.run), "can": words, "most": MOST,
         "confusion": found.get("detection", {}).get("confusion"), "own": found.get("confusion"),
         "downloads": [path.name for path in _downloads(entry)],

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import jinja2
 from fastapi.responses import HTMLResponse
@@ -22,6 +23,7 @@ class Site:
     workshop: Workshop = field(default_factory=Workshop)
 
     def __post_init__(self) -> None:
+        self.root = self.root.resolve()  # so that a run at "." has a name
         self.catalogue, self.readings = Catalogue(self.root), Readings(StudyFolder(self.root).readings)
         self.templates = jinja2.Environment(
             loader=jinja2.PackageLoader("braingan.web", "pages"), autoescape=True, undefined=jinja2.StrictUndefined
@@ -31,3 +33,8 @@ class Site:
         """Return a page."""
         html = self.templates.get_template(template).render(title=self.catalogue.title, version=__version__, **shown)
         return HTMLResponse(html, status)
+
+
+def kept_as(name: str) -> dict[str, str]:
+    """Return the header of a file to be kept under a name, in any alphabet (RFC 6266)."""
+    return {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}"}

@@ -21,14 +21,24 @@ document.addEventListener("input", (event) => {
   }
 });
 
+// Rows stay as they are where someone wants them to.
+document.addEventListener("htmx:beforeRequest", (event) => {
+  const still = document.getElementById("still");
+  if (event.target.id === "rows" && still && still.checked) event.preventDefault();
+});
+
 const reading = document.getElementById("reading");
 if (reading) {
   const begun = performance.now();
+  const keys = document.getElementById("keys");
+  keys.checked = sessionStorage.getItem("keys") !== "off";
+  keys.addEventListener("change", () => sessionStorage.setItem("keys", keys.checked ? "on" : "off"));
   reading.addEventListener("submit", () => {
     document.getElementById("seconds").value = ((performance.now() - begun) / 1000).toFixed(2);
   });
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    // A key that is held down answers one slice, not those that follow.
+    if (event.repeat || event.ctrlKey || event.metaKey || event.altKey || !keys.checked) return;
     if ("12345".includes(event.key) && event.key.length === 1) {
       document.getElementById("confidence-" + event.key).checked = true;
     } else if (event.key === "r" || event.key === "R") {
