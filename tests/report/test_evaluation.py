@@ -106,6 +106,9 @@ def test_what_slices_were_told_their_masks_and_their_use(evaluated):
     encoder = {"scores": {"frame_accuracy": {"value": 0.998}}, "real": {}, "generated": {}, "obeyed": obeyed}
     frames = {"FLAIR": {"real": 60.0, "generated": 55.0, "real_same_sign": 1.0, "generated_same_sign": 0.913}}
     masks = {"area_correlation": 0.934, "area_error_mm2": 31.5, "mean_area_mm2": 250.0, "count": 90, "frames": frames}
+    masks["lesions"] = {
+        "FLAIR": {side: {"slices": 90, "with_lesion": n} for side, n in (("real", 61), ("generated", 0))}
+    }
     arm = {"value": 0.612, "low": 0.58, "high": 0.64}
     gains = {"gain": 0.041, "gain_low": 0.011, "gain_high": 0.07}
     utility = {
@@ -124,6 +127,8 @@ def test_what_slices_were_told_their_masks_and_their_use(evaluated):
         "slices whose frame is right",
         "0.934",
         "FLAIR: lesions whose contrast",
+        "61 of 90",
+        "0 of 90",
         "+0.041",
         "helps",
         "within noise",

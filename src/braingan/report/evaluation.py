@@ -242,6 +242,9 @@ def _masks(found: Found) -> list[dict[str, str]]:
         for name, what in words.items()
         if found.get(name) is not None
     ]
+    for frame, of in found.get("lesions", {}).items():
+        counts = {side: f"{of[side]['with_lesion']} of {of[side]['slices']}" for side in ("real", "generated")}
+        rows.append({"what": f"{frame}: slices with a lesion" if frame else "slices with a lesion", **counts})
     for frame, of in found["frames"].items():
         name = f"{frame}: " if frame else ""
         for what, key, share in (

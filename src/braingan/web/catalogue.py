@@ -58,7 +58,7 @@ class Entry:
         flat = {f"{part}.{name}": value for part, of in self.recipe.items() for name, value in of.items()}
         return {name: str(value) for name, value in (flat or self.values).items()}
 
-    @property
+    @cached_property
     def grids(self) -> dict[int, Path]:
         """The grids that training kept, by epoch."""
         found = sorted(self.run.samples.glob("epoch-*.png"))
