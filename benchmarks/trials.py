@@ -52,13 +52,14 @@ def rates(cells):
     }  # fmt: skip
 
 
+THESIS7 = "model.name=thesis7"
 TRIALS = {
     "adam": Trial(
         4,
         "validation",
         {
-            "rate 1e-4, betas 0.9": ["training.learning_rate=1e-4", "training.betas=[0.9,0.999]"],
-            "rate 2e-4, betas 0.5": ["training.learning_rate=2e-4", "training.betas=[0.5,0.999]"],
+            "rate 1e-4, betas 0.9": [THESIS7, "training.learning_rate=1e-4", "training.betas=[0.9,0.999]"],
+            "rate 2e-4, betas 0.5": [THESIS7, "training.learning_rate=2e-4", "training.betas=[0.5,0.999]"],
         },
     ),
     "rates": Trial(0, "validation", rates(CELLS), 2),

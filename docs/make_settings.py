@@ -1,6 +1,7 @@
 """Write `docs/settings.md` from where the settings are defined:  python docs/make_settings.py"""
 
 from pathlib import Path
+from typing import Literal, get_args, get_origin
 
 from braingan.data.settings import DataSettings
 from braingan.evaluation.settings import EvaluationSettings
@@ -23,6 +24,9 @@ def table(title: str, settings: type[Settings]) -> str:
     for name, field in settings.model_fields.items():
         meaning = " ".join((field.description or "").split()).replace("|", "\\|")
         default = str(field.get_default()).replace("|", "\\|")
+        choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
+        if len(choices) > 1:
+            meaning += f" One of {', '.join(f'`{choice}`' for choice in choices)}."
         lines.append(f"| `{name}` | `{default}` | {meaning} |")
     if own := getattr(settings, "training", None):
         values = ", ".join(f"`{name}` {value}" for name, value in own.items())
