@@ -12,7 +12,16 @@ from braingan.errors import InputError
 from braingan.evaluation.intervals import student
 from braingan.evaluation.material import open_store_of
 from braingan.sampling.generator import TrainedGenerator
-from braingan.study.reading import REAL, Answer, Readings, half_width, name_of_reader, scores, wilson
+from braingan.study.reading import (
+    REAL,
+    Answer,
+    Readings,
+    _of_many_subjects,
+    half_width,
+    name_of_reader,
+    scores,
+    wilson,
+)
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +43,49 @@ def test_a_series_is_half_real_and_mixed_by_its_seed(made, told):
     assert again.truth == series.truth
     other = readings.make("Other", {"run": TrainedGenerator.open(told)}, store, 12, 4)
     assert other.truth != series.truth
+
+
+def test_without_a_seed_nobody_can_make_the_series_again(made, told):
+    readings, _, store = made
+    generators = {"run": TrainedGenerator.open(told)}
+    seeds = {readings.make("Unknown", generators, store, 4).description["seed"] for _ in range(3)}
+    assert len(seeds) == 3
+
+
+def test_real_slices_are_of_as_many_subjects_as_can_be(made):
+    """Two slices of one brain would be told as real."""
+    _, _, store = made
+    held_out = store.select("test")
+    subjects = np.unique(store.columns["subject"][held_out])
+    assert len(held_out) > len(subjects)
+    for seed in range(20):
+        few = _of_many_subjects(store, held_out, len(subjects), seed)
+        assert set(store.columns["subject"][few]) == set(subjects)
+        assert set(_of_many_subjects(store, held_out, len(held_out), seed)) == set(held_out)
+
+
+def test_real_slices_are_such_as_no_other_series_shows(made, told, tmp_path):
+    _, _, store = made
+    readings, generators = Readings(tmp_path), {"run": TrainedGenerator.open(told)}
+    half = len(store.select("test")) // 2
+    series = [readings.make("Same", generators, store, 2 * half, 1) for _ in range(3)]
+    assert not series[0].real & series[1].real
+    assert len(series[2].real) == half  # where there are not enough, any
+
+
+def test_a_series_is_told_once_it_and_all_that_share_its_slices_are_ended(made, told, tmp_path):
+    _, _, store = made
+    readings, generators = Readings(tmp_path), {"run": TrainedGenerator.open(told)}
+    every = 2 * len(store.select("test"))
+    first, other = (readings.make(title, generators, store, every, seed) for title, seed in (("A", 1), ("B", 2)))
+    with pytest.raises(InputError, match="once the series is ended"):
+        readings.key_to(first)
+    first.end()
+    with pytest.raises(InputError, match="B is still open and has some of the same slices"):
+        readings.key_to(first)
+    other.end()
+    assert readings.key_to(first) == first.truth
+    assert readings.key_to(other) == other.truth
 
 
 def test_real_slices_are_of_the_runs_own_frames_and_store(made, told):
@@ -76,6 +128,8 @@ def test_what_makes_no_sense_is_refused(made, told):
                    Answer("<b>", 0, True, 3, 1.0)):  # fmt: skip
         with pytest.raises(InputError):
             readings.answer(series, answer)
+    with pytest.raises(InputError, match="can't be told from real slices"):
+        readings.make("a", {REAL: generators["run"]}, store, 4, 0)
     with pytest.raises(InputError, match="no series"):
         readings.open("../first-reading")
 
@@ -85,21 +139,43 @@ def test_scores_of_answers_whose_truth_is_known():
     answers = [Answer("Ann", n, n in (0, 1, 2), 5 if n == 2 else 3, 2.0) for n in range(6)]
     answers += [Answer("Bob", n, True, 1, 4.0) for n in range(6)]
     found = scores(truth, answers)
-    assert found["accuracy"] == pytest.approx(7 / 12)
+    assert found["right"]["value"] == pytest.approx(7 / 12)
+    assert found["right"]["answers"] == 12
     assert found["confusion"] == {"real": {"real": 4, "generated": 0}, "generated": {"real": 5, "generated": 3}}
-    assert found["readers"]["Ann"]["accuracy"] == pytest.approx(5 / 6)
+    assert found["readers"]["Ann"]["value"] == pytest.approx(5 / 6)
     assert found["readers"]["Ann"]["confidence_wrong"] == 5
     assert found["readers"]["Bob"]["seconds"] == 4
-    assert found["runs"]["a"]["taken_for_real"] == pytest.approx(3 / 4)
-    assert found["runs"]["b"]["taken_for_real"] == pytest.approx(2 / 4)
+    assert found["runs"]["a"]["value"] == pytest.approx(3 / 4)
+    assert found["runs"]["b"]["value"] == pytest.approx(2 / 4)
     assert [of["number"] for of in found["fooled"]] == [2, 3, 4, 5]
     assert found["fooled"][0] | {"confidence": 3} == {
         "number": 2, "made_by": "a", "taken_for": REAL, "wrong": 2, "of": 2, "confidence": 3}  # fmt: skip
     (real,) = scores(truth, [Answer("Ann", 0, False, 4, 1.0)])["fooled"]
     assert (real["made_by"], real["taken_for"]) == (REAL, "generated")
     nothing = scores(truth, [])
-    assert nothing["accuracy"] is None
-    assert math.isnan(nothing["runs"]["a"]["taken_for_real"])
+    assert math.isnan(nothing["right"]["value"])
+    assert math.isnan(nothing["runs"]["a"]["value"])
+
+
+def test_of_several_readers_those_who_answered_all_have_an_interval():
+    """Ten who said the same of one slice are no ten answers."""
+    truth = [REAL, "a"] * 6
+
+    def of(reader, count):
+        return [Answer(reader, n, n % 3 == 0, 3, 1.0) for n in range(count)]
+
+    one = scores(truth, of("Ann", 8))
+    assert (one["right"]["low"], one["right"]["high"]) == wilson(5, 8)
+    unfinished = scores(truth, [*of("Ann", 11), *of("Bob", 11), *of("Eve", 12)])
+    assert unfinished["right"]["answers"] == 34
+    assert all(math.isnan(unfinished[key][end]) for key in ("right",) for end in ("low", "high"))
+    assert math.isnan(unfinished["runs"]["a"]["low"])
+    finished = scores(truth, [*of("Ann", 12), *of("Bob", 11), *of("Eve", 12)])
+    assert finished["right"] == scores(truth, [*of("Ann", 12), *of("Eve", 12)])["right"]
+    low, high = wilson(12, 24)
+    assert finished["right"]["low"] < low < high < finished["right"]["high"]
+    real = finished["runs"][REAL]
+    assert real["high"] - real["low"] > wilson(4, 12)[1] - wilson(4, 12)[0]
 
 
 def test_the_interval_holds_for_other_readers_and_other_slices():
@@ -115,7 +191,7 @@ def test_the_interval_holds_for_other_readers_and_other_slices():
         ]
         found = scores(truth, answers)
         assert len(found["finished"]) == 6
-        held["both"] += found["low"] < 0.6 < found["high"]
+        held["both"] += found["right"]["low"] < 0.6 < found["right"]["high"]
         low, high = wilson(int(right.sum()), right.size)
         held["answers"] += low < 0.6 < high
     assert held["both"] >= 184
@@ -130,6 +206,8 @@ def test_half_the_interval_s_width_is_that_of_a_known_table():
     freedom = int(variance**2 / (rows**2 / 1 + columns**2 / 5 + rest**2 / 5))
     assert half_width(right) == pytest.approx(student(0.975, freedom) * math.sqrt(variance / 12))
     assert half_width(np.ones((3, 4), bool)) == 0
+    assert math.isnan(half_width(np.ones((1, 4), bool)))
+    assert math.isnan(half_width(np.ones((3, 1), bool)))
 
 
 def test_wilson_s_interval_is_that_of_the_tables():
@@ -161,7 +239,10 @@ def test_readers_answer_at_once(made, told):
     assert readings.answers(series) == given
 
 
-@pytest.mark.parametrize(("given", "name"), [(" Ann ", "Ann"), ("Jürgen", "Jürgen"), ("O'Neil-2", "O'Neil-2")])
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [(" Ann ", "Ann"), ("Jürgen", "Jürgen"), ("Ju\u0308rgen", "Jürgen"), ("अनीता", "अनीता"), ("O'Neil-2", "O'Neil-2")],
+)
 def test_names_of_readers(given, name):
     assert name_of_reader(given) == name
 

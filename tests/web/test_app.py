@@ -1,10 +1,12 @@
 """The page's addresses: what each shows, and hostile requests that get nothing."""
 
+import base64
 import gzip
 import io
 import json
 import re
 import shutil
+import threading
 import time
 import zipfile
 from contextlib import ExitStack
@@ -22,7 +24,7 @@ from braingan.evaluation.evaluate import evaluate
 from braingan.folders import RunFolder, StudyFolder, write_json
 from braingan.report.export import export
 from braingan.sampling.generator import MICRO_BATCH, TrainedGenerator
-from braingan.study.reading import FRESH_SEED
+from braingan.study.reading import FRESH_SEED, Readings
 from braingan.training.run import add_event, read_log, write_log
 from braingan.web import generation
 from braingan.web.app import create_app
@@ -44,6 +46,7 @@ def root(told, tmp_path_factory):
     )
     shutil.copytree(told.root, root / "begun")
     shutil.rmtree(root / "begun" / "snapshots")
+    (root / "measured" / "secret.txt").write_text("kept to oneself")
     config = root / "measured" / "config.json"  # as of a store of volumes, and of another seed
     said = json.loads(config.read_text()) | {"geometry": GEOMETRY}
     said["recipe"]["training"]["seed"] = 7
@@ -135,6 +138,25 @@ def test_near_copies_are_marked_on_the_page_and_in_what_is_kept(root, monkeypatc
     assert nibabel.Nifti1Image.from_bytes(gzip.decompress(volume)).shape[2] == 2
 
 
+def test_the_look_through_training_slices_is_bounded_and_made_once(root, monkeypatch):
+    begun, ready = [], threading.Event()
+
+    def of_store(store, frames):
+        begun.append(frames)
+        ready.wait()
+        raise InputError("too few")
+
+    monkeypatch.setattr(generation.Gate, "of_store", of_store)
+    monkeypatch.setattr(generation, "SECONDS", 0.05)
+    shop, run = Workshop(), RunFolder(root / "measured")
+    with pytest.raises(InputError, match="for the first time: try again soon"):
+        shop.gate(run)
+    ready.set()
+    shop.begin_gate(run).result(10)
+    assert shop.gate(run) is None
+    assert len(begun) == 1
+
+
 def test_a_full_queue_and_too_slow_a_generator_are_said(root, monkeypatch):
     shop = Workshop()
     run, asked = RunFolder(root / "measured"), Asked(count=MICRO_BATCH + 1)
@@ -196,7 +218,10 @@ HOSTILE = [
     ("/", {"origin": "http://evil.example"}, (403,)),
     ("/", {"origin": "null"}, (403,)),
     ("/files/..%2fconfig.json", {}, (404,)),
-    ("/files/answers.db", {}, (404,)),
+    ("/files/measured", {}, (404,)),
+    ("/runs/measured/files/checkpoints", {}, (404,)),
+    ("/runs/measured/files/secret.txt", {}, (404,)),
+    ("/", {"host": "127.0.0.1:8765junk"}, (403,)),
     ("/", {"sec-fetch-site": "cross-site"}, (403,)),
     ("/docs", {}, (404,)),
     ("/openapi.json", {}, (404,)),
@@ -208,6 +233,7 @@ def test_hostile_requests_get_nothing(client, address, headers, answers):
     answer = client.get(address, headers=headers)
     assert answer.status_code in answers
     assert "root:" not in answer.text
+    assert "kept to oneself" not in answer.text
     assert "<script>alert" not in answer.text
     assert "def create_app" not in answer.text
     assert "default-src 'self'" in answer.headers["content-security-policy"]
@@ -217,6 +243,35 @@ def test_hostile_requests_get_nothing(client, address, headers, answers):
 def test_posts_from_elsewhere_are_refused(client):
     for headers in ({"origin": "http://evil.example"}, {"host": "evil.example"}, {"sec-fetch-site": "same-site"}):
         assert client.post("/runs/measured/slices", data={"count": 1}, headers=headers).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"title": "<script>alert(1)</script>", "run": "measured"},
+        {"title": "../../etc", "run": "measured"},
+        {"title": "A", "run": "../../etc"},
+        {"title": "A", "run": "measured", "count": 10**9},
+        {"title": "A", "run": ["measured"] * 200, "count": 20},
+        {"title": "A" * 10**6, "run": "measured"},
+    ],
+)
+def test_hostile_series_are_not_made(client, root, sent):
+    there = sorted((root / "readings").glob("*/series.json"))
+    answer = client.post("/readings", data=sent)
+    assert answer.status_code == 404
+    assert "<script>alert" not in answer.text
+    assert sorted((root / "readings").glob("*/series.json")) == there
+
+
+def test_links_out_of_a_run_lead_nowhere(root, tmp_path):
+    shutil.copytree(root / "measured", tmp_path / "runs" / "measured")
+    (tmp_path / "secret").write_text("kept to oneself")
+    for folder, address in (("measured", "/runs/measured/files"), (".", "/files")):
+        link = tmp_path / "runs" / folder / "report.html"
+        link.symlink_to(tmp_path / "secret")
+        client = TestClient(create_app(tmp_path / "runs"), base_url=HOST)
+        assert client.get(f"{address}/report.html").status_code == 404
 
 
 def test_beyond_this_machine_a_token_is_needed(root):
@@ -229,6 +284,8 @@ def test_beyond_this_machine_a_token_is_needed(root):
     assert "httponly" in answer.headers["set-cookie"].lower()
     assert client.get("/").status_code == 200
     assert client.get("/", headers={"host": "evil.example:8765"}).status_code == 403
+    assert client.get("/", headers={"host": "192.0.2.1:8765junk"}).status_code == 403
+    assert client.get("/", headers={"host": "localhost:8765"}).status_code == 200
 
 
 def test_one_address_answers_to_its_own_name_alone(root):
@@ -299,6 +356,14 @@ def test_a_run_is_served_from_within_its_folder(root, monkeypatch):
     assert re.findall(r'href="/runs/(\w+)"', page) == ["measured"]
 
 
+def test_a_grid_that_comes_after_its_row_is_seen(root, tmp_path):
+    shutil.copytree(root / "measured", tmp_path / "run")
+    catalogue, samples = Catalogue(tmp_path), RunFolder(tmp_path / "run").samples
+    seen = set(catalogue.open("run").grids)
+    shutil.copy(next(samples.glob("epoch-*.png")), samples / "epoch-00009.png")
+    assert set(catalogue.open("run").grids) == seen | {9}
+
+
 def test_what_a_run_exported_is_no_run(told, tmp_path):
     shutil.copytree(told.root, tmp_path / "run")
     export(TrainedGenerator.open(RunFolder(tmp_path / "run")), tmp_path / "run" / "export")
@@ -350,6 +415,94 @@ def test_a_run_that_was_stopped_is_not_shown_as_training(root, tmp_path):
     assert catalogue.open("begun").state == "training"
     add_event(run, 8, "stopped on request")
     assert catalogue.open("begun").state == "stopped"
+
+
+def test_a_run_that_can_not_be_read_is_said_and_hides_no_other(root, tmp_path):
+    shutil.copytree(root / "measured", tmp_path / "measured")
+    for name, content in (("other", "{}"), ("damaged", "{"), ("foreign", '{"format": 1, "model_type": "bert"}')):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.json").write_text(content)
+    page = TestClient(create_app(tmp_path), base_url=HOST).get("/").text
+    assert page.count("unreadable: ") == 3
+    assert "4 of 4 runs" in page
+    metrics = next((tmp_path / "measured").glob("snapshots/*/metrics.json"))
+    metrics.write_text("{}")
+    assert Catalogue(tmp_path).open("measured").state.startswith("unreadable")
+
+
+def test_a_mistake_in_rows_leaves_them_where_they_are(client, monkeypatch):
+    """htmx puts no answer with an error's status in place, and asks again."""
+
+    def fails(self):
+        raise InputError("study.json: damaged")
+
+    monkeypatch.setattr(Catalogue, "entries", fails)
+    assert client.get("/rows", headers={"hx-request": "true"}).status_code == 404
+
+
+def test_a_study_says_how_far_a_run_is_and_why_it_failed(root, tmp_path):
+    study = StudyFolder(tmp_path)
+    shutil.copytree(root / "measured", study.run("run").root)
+    cell = {"values": {"training.seed": 0}, "run": "run", "slices": 8, "subjects": 2, "note": "", "failed": ""}
+    epochs = int(read_log(study.run("run"))[-1]["epoch"])
+    for wanted, failed, state in ((epochs, "", "measured"), (epochs + 1, "", "training"),
+                                  (epochs + 1, "no memory", "failed: no memory")):  # fmt: skip
+        cells = [cell | {"epochs": epochs}, cell | {"epochs": wanted, "failed": failed}]
+        plan = {"format": 1, "title": "T", "store": "", "store_folder": "", "cells": cells}
+        write_json(study.plan, plan)
+        assert Catalogue(tmp_path).open("run").state == state
+
+
+def test_a_training_that_the_clock_ended_is_trained(root, tmp_path):
+    shutil.copytree(root / "measured", tmp_path / "run")
+    run = RunFolder(tmp_path / "run")
+    config = json.loads(run.config.read_text())
+    config["recipe"]["training"]["epochs"] = 100_000
+    run.config.write_text(json.dumps(config))
+    run.snapshots()[-1].metrics.unlink()
+    assert Catalogue(tmp_path).open("run").state == "trained"
+
+
+def test_a_run_of_any_name_can_be_opened(root, tmp_path):
+    shutil.copytree(root / "measured", tmp_path / "a#2 50%")
+    client = TestClient(create_app(tmp_path), base_url=HOST)
+    (link,) = re.findall(r'href="(/runs/[^"]+)"', client.get("/").text)
+    page = client.get(link).text
+    for address in re.findall(r'(?:src|href|hx-post)="(/runs/[^"]+)"', page):
+        answer = client.post(address) if address.endswith("/slices") else client.get(address)
+        assert answer.status_code == 200, address
+
+
+def test_reports_are_kept_back_while_a_series_is_open(root, tmp_path):
+    """They show test slices, and call them real."""
+    shutil.copytree(root / "measured", tmp_path / "measured")
+    (tmp_path / "measured" / "report.html").write_text("<p>real</p>")
+    (tmp_path / "report.html").write_text("<p>real</p>")
+    client = TestClient(create_app(tmp_path), base_url=HOST)
+    client.post("/readings", data={"title": "Open", "run": "measured", "count": 2})
+    for address in ("/files/report.html", "/runs/measured/files/report.html"):
+        answer = client.get(address)
+        assert answer.status_code == 404
+        assert "once all series of slices are ended" in answer.text
+    client.post("/readings/open/end")
+    for address in ("/files/report.html", "/runs/measured/files/report.html"):
+        assert client.get(address).status_code == 200
+
+
+def test_what_fooled_is_called_synthetic_only_if_it_is(root, tmp_path):
+    shutil.copytree(root / "measured", tmp_path / "measured")
+    client = TestClient(create_app(tmp_path), base_url=HOST)
+    client.post("/readings", data={"title": "A", "run": "measured", "count": 4})
+    truth = Readings(tmp_path / "readings").open("a").truth
+    for number, of in enumerate(truth):  # always wrong
+        said = {"reader": "Ann", "number": number, "real": str(of != "real").lower(), "confidence": 3}
+        client.post("/readings/a/answers", data=said)
+    page = client.post("/readings/a/end").text
+    shown = re.findall(r'src="data:image/png;base64,([^"]+)" alt="slice \d+: (\w+)"', page)
+    assert sorted(made_by for _, made_by in shown) == ["measured"] * 2 + ["real"] * 2
+    for content, made_by in shown:
+        with Image.open(io.BytesIO(base64.b64decode(content))) as picture:
+            assert ("synthetic" in picture.text.get("Description", "")) == (made_by != "real")
 
 
 def test_slices_of_volumes_are_offered_as_nifti_and_others_are_not(client, root, told, tmp_path):

@@ -10,6 +10,7 @@ import pytest
 import uvicorn
 
 from braingan.folders import StudyFolder, read_csv, write_csv, write_json
+from braingan.study.reading import Readings
 from braingan.training.run import read_log, write_log
 from braingan.web.app import create_app
 
@@ -199,6 +200,8 @@ def test_the_blind_test_from_end_to_end_by_keyboard(page, address):
     for number, keys in enumerate(("5r", "1g", "r", "3g")):
         page.get_by_text(f"slice {number + 1} of 4").wait_for()
         page.wait_for_load_state("load")  # until then no key is listened to
+        page.locator("#confidence-3").focus()
+        page.keyboard.press("Enter")  # is no answer
         assert fits(page)
         if number == 2:  # held down, or switched off: nothing is answered; closed and opened again one goes on
             page.evaluate("document.dispatchEvent(new KeyboardEvent('keydown', {key: 'r', repeat: true}))")
@@ -207,6 +210,7 @@ def test_the_blind_test_from_end_to_end_by_keyboard(page, address):
             page.get_by_label("answer by the keys").check()
             page.goto(page.url)
             page.get_by_text("slice 3 of 4").wait_for()
+        page.locator("#real:enabled").wait_for()  # not answered before it is seen
         for key in keys:
             page.keyboard.press(key)
     page.get_by_text("All 4 slices are answered").wait_for()
@@ -217,15 +221,18 @@ def test_the_blind_test_from_end_to_end_by_keyboard(page, address):
     assert fits(page)
 
 
-def test_the_blind_test_by_touch(page, address, browser):
+def test_the_blind_test_by_touch(page, address, browser, study):
     asked = {"title": f"Touched {page.viewport_size['width']}", "run": "finished", "count": "2"}
     made = page.request.post(address + "/readings", form=asked).url
     context = browser.new_context(viewport=page.viewport_size, has_touch=True)
     touched = context.new_page()
     touched.goto(f"{made}?reader=Ann")
-    for number in (1, 2):
+    for number in (1, 2):  # buttons wait until the slice is seen, and so does tap
         touched.get_by_text(f"slice {number} of 2").wait_for()
         touched.get_by_label("5 certain").tap()
         touched.get_by_role("button", name="Generated").tap()
     touched.get_by_text("All 2 slices are answered").wait_for()
     context.close()
+    readings = Readings(study.readings)
+    given = [(of.real, of.confidence) for of in readings.answers(readings.open(made.rpartition("/")[2]))]
+    assert given == [(False, 5), (False, 5)]

@@ -15,6 +15,7 @@ def command(
 ) -> None:
     """Open a page to browse runs, generate slices, and read them blind."""
     import secrets
+    import socket
 
     from braingan.errors import InputError
     from braingan.optional import optional
@@ -24,10 +25,10 @@ def command(
     uvicorn = optional("uvicorn", "web", "The page takes FastAPI and uvicorn")
     optional("fastapi", "web", "The page takes FastAPI and uvicorn")
     from braingan.web.app import create_app
-    from braingan.web.guard import is_loopback
+    from braingan.web.guard import EVERYWHERE, is_loopback
 
     token = None if is_loopback(host) else secrets.token_urlsafe(24)
     app = create_app(folder, host, port, token)
-    shown = f"[{host}]" if ":" in host else host
+    shown = socket.gethostname() if host in EVERYWHERE else f"[{host}]" if ":" in host else host
     typer.echo(f"http://{shown}:{port}/{f'?token={token}' if token else ''}   (Ctrl-C ends it)")
-    uvicorn.run(app, host=host, port=port, log_level="warning", server_header=False)
+    uvicorn.run(app, host=host, port=port, log_level="warning", server_header=False, limit_concurrency=64)

@@ -8,7 +8,7 @@ and count alone.
 import hashlib
 import heapq
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +21,19 @@ from braingan.data.leaks import LEAST_SIDE, TURNS
 from braingan.data.store import Store
 from braingan.evaluation.gate import Drawn, Gate, draw, most_drawn, record
 from braingan.evaluation.material import open_store_of
-from braingan.folders import write_bytes, write_csv, write_json
+from braingan.folders import write_bytes, write_json
 from braingan.progress import progress
 from braingan.report.figures import likeness_chart, png_uri
 from braingan.sampling.generator import TrainedGenerator
-from braingan.sampling.pictures import CERTIFICATE, PAGE, REFUSED, check_layout, replacing_sample, write_slices
+from braingan.sampling.pictures import (
+    CERTIFICATE,
+    PAGE,
+    REFUSED,
+    check_layout,
+    replacing_sample,
+    write_slices,
+    write_synthetic_csv,
+)
 
 FORMAT = 1
 PAIRS = 8
@@ -66,7 +74,7 @@ class Tally:
                 self.pixels.update(one.image.tobytes())
                 yield one.number, one.image
             else:
-                self.refused.append(Drawn(**{**vars(one), "image": np.empty((0, 0), np.uint8)}))
+                self.refused.append(replace(one, image=np.empty((0, 0), np.uint8)))
 
     def nearest(self, admitted: bool) -> list[Drawn]:
         """Return the slices most alike to a training slice, the most alike first."""
@@ -111,7 +119,7 @@ def write_gated_pictures(
         about = {"wish": wished, "notes": _notes(gate)}
         certificate = _certificate(generator, record(gate) | of_data, tally, seed) | about
         rows = ((one.number, f"{one.likeness:.4f}", one.training_slice, one.turn) for one in tally.refused)
-        write_csv(folder / REFUSED, ("number", "likeness", "training_slice", "turn"), rows)
+        write_synthetic_csv(folder / REFUSED, ("number", "likeness", "training_slice", "turn"), rows)
         write_json(folder / CERTIFICATE, certificate)
         write_bytes(folder / PAGE, _page(certificate, tally, gate, store).encode())
     return certificate
@@ -127,6 +135,7 @@ def _certificate(generator: TrainedGenerator, gate: dict[str, Any], tally: Tally
     admitted, refused = len(tally.likeness[True]), len(tally.likeness[False])
     return {
         "format": FORMAT,
+        "of": "synthetic slices",
         "made_by": f"{generator.model.name}, {generator.snapshot.images_seen} training images seen",
         "weights_sha256": weights_digest(generator),
         "seed": seed,

@@ -56,7 +56,6 @@ class Evaluation:
     curve_says: str = ""
     realism: Charted | None = None
     kinds: Charted | None = None
-    kinds_missing: bool = False
     anatomy: Charted | None = None
     encoder: list[dict[str, str]] = field(default_factory=list)
     obeyed: list[dict[str, str]] = field(default_factory=list)
@@ -109,7 +108,6 @@ def evaluation_of(found: Found, generator: TrainedGenerator, store: Store) -> Ev
         curve_says=_curve_says(main),
         realism=realism(found["realism"]) if "realism" in found else None,
         kinds=kinds(found["groups"]) if found.get("groups") else None,
-        kinds_missing=any(row.get("missing") for row in found.get("groups", [])),
         anatomy=anatomy(found["anatomy"]) if found.get("anatomy") else None,
         encoder=_encoder(found["encoder"]) if "encoder" in found else [],
         obeyed=_obeyed(found["encoder"]) if "encoder" in found else [],
@@ -203,7 +201,7 @@ def _encoder(found: Found) -> list[dict[str, str]]:
         for share, depth in real["depth"].items():
             rows.append(
                 {
-                    "what": f"depth (0 inferior, 1 superior) below which {share} of 100 lie",
+                    "what": f"depth (0 to 1 along the axis) below which {share} of 100 lie",
                     "real": number(depth),
                     "generated": number(generated["depth"][share]),
                 }

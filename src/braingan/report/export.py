@@ -25,7 +25,7 @@ from braingan.models.architecture import Architecture
 from braingan.optional import optional
 from braingan.report.certificate import weights_digest
 from braingan.report.evaluation import unreadable
-from braingan.report.wording import number, words_of
+from braingan.report.wording import VIEWS, number, words_of
 from braingan.sampling.generator import TrainedGenerator
 from braingan.sampling.pictures import CERTIFICATE
 
@@ -33,12 +33,6 @@ SYNTHETIC = "makes synthetic brain MRI slices, not for clinical use"
 GRAPH, WEIGHTS, CONFIG, METRICS, CARD = (
     "generator.onnx", "generator.safetensors", "config.json", "metrics.json", "README.md",
 )  # fmt: skip
-VIEWS = {
-    "axial": ("nose up, the patient's right on the left side", "0 inferior to 1 superior"),
-    "coronal": ("crown up, the patient's right on the left side", "0 posterior to 1 anterior"),
-    "sagittal": ("crown up, the nose on the left side", "0 left to 1 right"),
-}
-"""How slices along an axis are shown, and what their depth means."""
 TOLERANCE = 1e-4
 """Of slices in -1..1, between ONNX Runtime and torch."""
 TRIED = 2 + len(CONDITIONS)
@@ -92,7 +86,7 @@ def export(generator: TrainedGenerator, out: Path, onnx: bool = False, sample: P
     with replacing(out / WEIGHTS) as path:
         shutil.copyfile(generator.snapshot.weights("generator"), path)
     if metrics is not None:
-        write_json(out / METRICS, metrics)
+        write_json(out / METRICS, {"synthetic": SYNTHETIC, **metrics})
     if certificate is not None:
         write_json(out / CERTIFICATE, certificate)
     write_bytes(out / CARD, card(generator, metrics, certificate, onnx).encode())

@@ -1,5 +1,6 @@
 """The report of one run, from its folder and its store."""
 
+import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +20,7 @@ from braingan.models.architecture import LayerRow, count_parameters, layer_table
 from braingan.randomness import draws
 from braingan.report.evaluation import evaluation_of, unreadable
 from braingan.report.figures import loss_curves, png_uri
+from braingan.report.wording import VIEWS
 from braingan.sampling.generator import TrainedGenerator
 from braingan.training.run import mosaic, read_log
 
@@ -60,6 +62,7 @@ def write_report(folder: RunFolder, data: Path | None = None) -> Path:
         evaluation=evaluation_of(metrics, generator, store) if metrics and not refused else None,
         notes=generator.config.get("notes", []),
         store=store.description,
+        orientation=VIEWS[store.description["settings"]["axis"]][0],
         splits=_splits(store),
         networks=networks_of(generator),
         toml=_toml(generator.config["recipe"]),
@@ -114,15 +117,8 @@ def networks_of(generator: TrainedGenerator) -> list[dict[str, Any]]:
 def _toml(recipe: Mapping[str, Mapping[str, Any]]) -> str:
     """Write the resolved recipe as TOML; its values are numbers, switches, strings and lists of these."""
 
-    def value(of: Any) -> str:
-        if isinstance(of, list):
-            return "[" + ", ".join(map(value, of)) + "]"
-        if isinstance(of, bool):
-            return str(of).lower()
-        return f"'{of}'" if isinstance(of, str) else str(of)
-
     tables = (
-        f"[{table}]\n" + "\n".join(f"{name} = {value(of)}" for name, of in settings.items())
+        f"[{table}]\n" + "\n".join(f"{name} = {json.dumps(of, ensure_ascii=False)}" for name, of in settings.items())
         for table, settings in recipe.items()
     )
     return "\n\n".join(tables)

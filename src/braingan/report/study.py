@@ -21,7 +21,7 @@ from braingan.report.figures import png_uri, svg
 from braingan.report.pictures import pairs, taken
 from braingan.report.run import growth, networks_of, real_slices
 from braingan.report.study_figures import figures_of, label, save, series_of
-from braingan.report.wording import GROUPS, Words, interval_of, number, value_of, words_of
+from braingan.report.wording import GROUPS, VIEWS, Words, interval_of, number, value_of, words_of
 from braingan.sampling.generator import TrainedGenerator
 from braingan.study.claims import GENERATORS, check, of_its_grid, source_study
 from braingan.study.losses import loss_facts
@@ -55,9 +55,6 @@ def write_study_report(folder: StudyFolder, data: Path | None = None) -> Path:
     if store.fingerprint != plan["store"]:
         raise InputError(f"{store.folder.root} is no longer the store that {folder.root} was trained on.")
     write_table(folder)
-    inspected = folder.root / "data" / "inspect.json"
-    if not inspected.exists() or read_json(inspected)["store"]["fingerprint"] != store.fingerprint:
-        inspect_store(store, inspected.parent)
     trials = _trials(folder)
     figures = figures_of(rows, sum((trial["minutes"] for trial in trials["rows"]), 0.0))
     save(figures, folder.figures)
@@ -76,15 +73,15 @@ def write_study_report(folder: StudyFolder, data: Path | None = None) -> Path:
         notes=sorted({row.note for row in rows if row.note}),
         failed={row.run.root.name: row.failed for row in rows if row.failed},
         store=store.description,
-        inspection=read_json(inspected),
-        pictures={name: _uri(path) for name in ("contact_sheet", "histograms")
-                  if (path := inspected.parent / f"{name}.png").exists()},
+        orientation=VIEWS[store.description["settings"]["axis"]][0],
+        **_inspected(folder, store),
         models=_models(shown),
         flow=_flow(shown, store),
         figures={name: svg(figure, name.replace("_", " ")) for name, figure in figures.items()},
         widths={name: round(REM_AN_INCH * figure.get_figwidth(), 1) for name, figure in figures.items()},
         trials=trials,
         trained=[_trained(row) for row in rows],
+        devices=list(dict.fromkeys(row.device for row in rows if row.device)),
         results=_results(rows),
         thesis=_beside_the_thesis(rows, store),
         claims=check(rows) if any(row.model in GENERATORS for row in rows) else [],
@@ -93,7 +90,7 @@ def write_study_report(folder: StudyFolder, data: Path | None = None) -> Path:
         opening=_opening(shown),
         runs=[_looked_at(row, store) | {"real": list(reals).index(_frames(row))} for row in shown],
         extra=_extra(first),
-        readings=_readings(folder),
+        readings=_readings(folder, rows),
         file=folder.file.read_text(encoding="utf-8"),
         prepared="\n".join(f"{name} = {json.dumps(of)}" for name, of in store.description["settings"].items()),
         training_seeds=sorted({row.recipe["training"]["seed"] for row in rows if row.recipe}),
@@ -101,6 +98,16 @@ def write_study_report(folder: StudyFolder, data: Path | None = None) -> Path:
     )  # fmt: skip
     write_bytes(folder.report, page.encode())
     return folder.report
+
+
+def _inspected(folder: StudyFolder, store: Store) -> dict[str, Any]:
+    """Return what `braingan inspect` says of the store, and its pictures; looked at once."""
+    path = folder.root / "data" / "inspect.json"
+    if not path.exists() or read_json(path)["store"]["fingerprint"] != store.fingerprint:
+        inspect_store(store, path.parent)
+    drawn = {name: path.with_name(f"{name}.png") for name in ("contact_sheet", "histograms")}
+    pictures = {name: _uri(of) for name, of in drawn.items() if of.exists()}
+    return {"inspection": read_json(path), "pictures": pictures}
 
 
 def _uri(path: Path) -> str:
@@ -293,15 +300,24 @@ def _looked_at(row: Row, store: Store) -> dict[str, Any]:
     }
 
 
-def _readings(folder: StudyFolder) -> list[dict[str, Any]]:
+def _readings(folder: StudyFolder, rows: Sequence[Row]) -> list[dict[str, Any]]:
     """Return what readers made of each series of the blind reading test that is ended: before, it would be its key."""
     readings = Readings(folder.readings)
+    names = {row.run.root.name: series_of(row, ("training.epochs",)) for row in rows}
     found = []
     for series in readings.series():
-        of = scores(series.truth, readings.answers(series))
-        if of["answers"] and series.ended:
-            fooled = [one | {"png": png_uri(series.slice(one["number"]))} for one in of["fooled"]]
-            found.append({"title": series.description["title"], **of, "fooled": fooled})
+        try:
+            of = scores(readings.key_to(series), readings.answers(series))
+        except InputError:
+            continue
+        if of["right"]["answers"]:
+            fooled = [
+                one
+                | {"png": png_uri(series.slice(one["number"])), "made_by": names.get(one["made_by"], one["made_by"])}
+                for one in of["fooled"]
+            ]
+            runs = {names.get(name, name): share for name, share in of["runs"].items()}
+            found.append({"title": series.description["title"], **of, "fooled": fooled, "runs": runs})
     return found
 
 

@@ -110,7 +110,7 @@ def losses(rows: Sequence[Row]) -> Figure | None:
                 for trouble in row.troubles:
                     panel.axvline(int(trouble["images"]) / row.slices, color=GREY, linewidth=0.8, linestyle=":")
             panel.set_title(name, fontsize=9)
-            panel.set(xlabel="epoch", ylabel="loss", xlim=(0, None), ylim=(0, None))
+            panel.set(xlabel="epoch", ylabel="loss", xlim=(0, None), ylim=(min(panel.get_ylim()[0], 0), None))
         handles = [mpl.lines.Line2D([], [], color=BLUE), mpl.lines.Line2D([], [], color=ORANGE, linestyle="--")]
         figure.legend(handles, ["discriminator", "generator"], loc="outside upper left", ncols=2, frameon=False)
         return figure
@@ -226,21 +226,30 @@ def pareto(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
 
 
 def times(rows: Sequence[Row], tuning: float = 0.0) -> Figure | None:
-    """Draw how long the stages took, one after another: the tuning, and each training in the order of the grid."""
+    """Draw how long the stages took, one after another: the tuning, and each training with its evaluations."""
     trained = {row.run.root: row for row in sorted(rows, key=lambda row: row.images) if row.log}
     runs = [trained[root] for root in dict.fromkeys(row.run.root for row in rows if row.log)]
-    stages = [("tuning, with its evaluations", tuning, ORANGE)] if tuning else []
-    stages += [(series_of(row, ("training.epochs",)), row.seconds / 60, BLUE) for row in runs]
+    stages = [("tuning, with its evaluations", [(tuning, ORANGE)])] if tuning else []
+    for row in runs:
+        measured = sum(of.found.get("seconds", 0.0) for of in rows if of.run.root == row.run.root and of.found)
+        stages.append(
+            (
+                series_of(row, ("training.epochs",)),
+                [(row.seconds / 60, BLUE), (measured / 60, GREY)][: 1 + bool(measured)],
+            )
+        )
     if not stages:
         return None
     with mpl.rc_context(STYLE):
         figure, (axes,) = _figure(1, 8.0, 0.6 + 0.22 * len(stages))
         start = 0.0
-        for place, (_, minutes, colour) in enumerate(stages):
-            axes.barh(place, minutes, left=start, color=colour, height=0.7)
-            axes.text(start + minutes, place, f" {minutes:.1f}", va="center", fontsize=7)
-            start += minutes
-        axes.set_yticks(range(len(stages)), [name for name, _, _ in stages], fontsize=7)
+        for place, (_, parts) in enumerate(stages):
+            for minutes, colour in parts:
+                axes.barh(place, minutes, left=start, color=colour, height=0.7)
+                start += minutes
+            said = " + ".join(f"{minutes:.1f}" for minutes, _ in parts)
+            axes.text(start, place, f" {said}", va="center", fontsize=7)
+        axes.set_yticks(range(len(stages)), [name for name, _ in stages], fontsize=7)
         axes.invert_yaxis()
-        axes.set(xlabel="minutes, one after another", xlim=(0, 1.08 * start))
+        axes.set(xlabel="minutes, one after another", xlim=(0, 1.12 * start))
         return figure

@@ -87,6 +87,12 @@ GROUPS: dict[str, dict[str, Words]] = {
         ),
     },
 }
+VIEWS = {
+    "axial": ("nose up, the patient's right on the left side", "0 inferior to 1 superior"),
+    "coronal": ("crown up, the patient's right on the left side", "0 posterior to 1 anterior"),
+    "sagittal": ("crown up, the nose on the left side", "0 left to 1 right"),
+}
+"""How slices along an axis are shown, and what their depth means."""
 WORDS = {metric: words for of_group in GROUPS.values() for metric, words in of_group.items()}
 OBEYED = {
     "frame_accuracy": ("slices whose frame is right", True),

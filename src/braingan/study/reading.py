@@ -6,16 +6,21 @@ that a reader goes on where they stopped.
 """
 
 import re
+import secrets
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from math import sqrt
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, UInt8
+from jaxtyping import Bool, Int, UInt8
 
 from braingan.data.store import Store
 from braingan.errors import InputError
@@ -29,7 +34,6 @@ MOST = 500
 FRESH_SEED = 1_000_000
 """Generated slices are of seeds from here on, which no report shows."""
 Z = 1.959964
-NAME = re.compile(r"[\w.'-][\w .'-]{0,59}")
 TABLE = """create table if not exists answers (
     series text, reader text, number integer, real integer, confidence integer, seconds real,
     primary key (series, reader, number))"""
@@ -60,7 +64,7 @@ class Series:
 
     @property
     def description(self) -> dict[str, Any]:
-        """Title, seed, and the truth of each slice: `real`, or the run that made it."""
+        """Title, seed, the truth of each slice, and the store and numbers of the real ones."""
         return read_json(self.root / "series.json")
 
     @property
@@ -76,6 +80,12 @@ class Series:
     def end(self) -> None:
         """Take no more answers."""
         (self.root / "ended").touch()
+
+    @property
+    def real(self) -> set[tuple[str, int]]:
+        """Store and number of its real slices."""
+        of = self.description
+        return {(of["store"], number) for number in of["real"]}
 
     def slice(self, number: int) -> UInt8[np.ndarray, "side side"]:
         """One of its slices."""
@@ -103,26 +113,53 @@ class Readings:
                 return series
         raise InputError(f"There is no series {name}.")
 
+    def key_to(self, series: Series) -> list[str]:
+        """Return the truth of each slice of a series that is ended.
+
+        Raises:
+            InputError: it is not, or another that is not has slices of it, whose truth that would tell.
+        """
+        if not series.ended:
+            raise InputError("Answers are given out once the series is ended, since they hold its truth.")
+        for other in self.series():
+            if not other.ended and series.real & other.real:
+                title = other.description["title"]
+                raise InputError(f"{title} is still open and has some of the same slices: end it first.")
+        return series.truth
+
     def make(
-        self, title: str, generators: Mapping[str, TrainedGenerator], store: Store, count: int, seed: int
+        self, title: str, generators: Mapping[str, TrainedGenerator], store: Store, count: int, seed: int | None = None
     ) -> Series:
         """Make a series, half of it real slices of test subjects, the other half in equal parts by each run.
+
+        Real slices are such as no other series shows, where there are enough.
+
+        Args:
+            title: what readers see; its folder is called after it.
+            generators: by the name of the run.
+            store: theirs.
+            count: slices.
+            seed: draws slices and order; at random by default, as who knows it could make the series again, and end it.
 
         Raises:
             InputError: too many slices or too few, no run, or a name that can't be one.
         """
-        if not NAME.fullmatch(title):
+        if not _is_name(title):
             raise InputError("A series needs a title of at most 60 letters, digits, spaces, points, hyphens.")
+        if REAL in generators:
+            raise InputError(f"A run called {REAL} can't be told from real slices: rename its folder.")
+        seed = secrets.randbelow(2**32) if seed is None else seed
         kinds = {(of.config["identity"]["store"], *of.config["identity"]["frames"]) for of in generators.values()}
         if len(kinds) > 1 or {kind[0] for kind in kinds} - {store.fingerprint}:
             raise InputError("Runs of different stores or frames can't be in one series: what they show would tell.")
         held_out = store.select("test", tuple(frame for kind in kinds for frame in kind[1:]))
-        made = count // 2 // max(len(generators), 1)
-        if not generators or made < 1 or count > MOST:
-            raise InputError(f"A series has 2 to {MOST} slices, at least 2 for each run that is chosen; choose a run.")
+        made = share_of(count, len(generators))
         if made * len(generators) > len(held_out):
             raise InputError(f"The store has {len(held_out)} test slices: ask for at most {2 * len(held_out)}.")
-        real = np.sort(draws(seed, "reading: real").permutation(held_out)[: made * len(generators)])
+        shown = {number for of in self.series() for name, number in of.real if name == store.fingerprint}
+        unseen = np.setdiff1d(held_out, list(shown))
+        count = made * len(generators)
+        real = _of_many_subjects(store, unseen if len(unseen) >= count else held_out, count, seed)
         slices = [store.images(real), *(of.sample(made, FRESH_SEED + seed) for of in generators.values())]
         truth = [REAL] * len(real) + [name for name in generators for _ in range(made)]
         order = draws(seed, "reading: order").permutation(len(truth))
@@ -132,7 +169,8 @@ class Readings:
             database.execute("delete from answers where series = ?", (root.name,))
         with replacing(root / "slices.npy") as path, path.open("wb") as file:
             np.save(file, np.concatenate(slices)[order])
-        write_json(root / "series.json", {"title": title, "seed": seed, "truth": [truth[n] for n in order]})
+        about = {"title": title, "seed": seed, "truth": [truth[n] for n in order]}
+        write_json(root / "series.json", about | {"store": store.fingerprint, "real": real.tolist()})
         return Series(root)
 
     @property
@@ -147,7 +185,7 @@ class Readings:
             yield database
 
     def answers(self, series: Series, reader: str | None = None) -> list[Answer]:
-        """Return the answers to a series, of one reader or of all, in the order of the slices."""
+        """Return the answers to a series, of one reader or of all, by reader and in the order of the slices."""
         if not self._answers.exists():
             return []
         query = "select reader, number, real, confidence, seconds from answers where series = ?"
@@ -187,10 +225,37 @@ def name_of_reader(given: str) -> str:
     Raises:
         InputError: it can't be one.
     """
-    name = given.strip()
-    if not NAME.fullmatch(name):
+    name = unicodedata.normalize("NFC", given.strip())
+    if not _is_name(name):
         raise InputError("A reader's name has at most 60 letters, digits, spaces, points, hyphens.")
     return name
+
+
+def share_of(count: int, runs: int) -> int:
+    """Return how many slices of a series each run makes.
+
+    Raises:
+        InputError: too many slices or too few, or no run.
+    """
+    made = count // 2 // max(runs, 1)
+    if not runs or made < 1 or count > MOST:
+        raise InputError(f"A series has 2 to {MOST} slices, at least 2 for each run that is chosen; choose a run.")
+    return made
+
+
+def _is_name(text: str) -> bool:
+    """Whether it is of letters, with their marks, and digits of any alphabet, and of `_.'-` and spaces, at most 60."""
+    fit = all(of.isalnum() or unicodedata.category(of).startswith("M") or of in " _.'-" for of in text)
+    return 0 < len(text) <= 60 and not text.startswith(" ") and fit
+
+
+def _of_many_subjects(store: Store, held_out: Int[np.ndarray, " m"], count: int, seed: int) -> Int[np.ndarray, " n"]:
+    """Draw slices of as many subjects as can be: two of one brain are alike, as no two generated slices are."""
+    mixed, seen, turns = draws(seed, "reading: real").permutation(held_out), Counter[str](), []
+    for subject in store.columns["subject"][mixed]:
+        turns.append(seen[subject])
+        seen[subject] += 1
+    return np.sort(mixed[np.argsort(turns, kind="stable")[:count]])
 
 
 def wilson(right: int, of: int) -> tuple[float, float]:
@@ -205,12 +270,14 @@ def wilson(right: int, of: int) -> tuple[float, float]:
 def half_width(right: Bool[np.ndarray, "readers slices"]) -> float:
     """Return half the 95 % interval's width of the share that is right, for other readers and other slices, too.
 
-    Of two readers or more, and two slices or more. In the layout of two crossed random factors (Scheffé, The Analysis
-    of Variance, 1959, chapter 7) the mean's variance is (MS_reader + MS_slice - MS_residual) / (readers · slices), with
-    Satterthwaite's degrees of freedom.
+    Of two readers or more, and two slices or more, else nan. In the layout of two crossed random factors (Scheffé, The
+    Analysis of Variance, 1959, chapter 7) the mean's variance is (MS_reader + MS_slice - MS_residual) / (readers ·
+    slices), with Satterthwaite's degrees of freedom.
     """
     of = right.astype(np.float64)
     readers, slices = of.shape
+    if min(readers, slices) < 2:
+        return float("nan")
     by_reader, by_slice = of.mean(1), of.mean(0)
     residual = of - by_reader[:, None] - by_slice + of.mean()
     freedom = np.array([readers - 1, slices - 1, (readers - 1) * (slices - 1)])
@@ -227,53 +294,63 @@ def scores(truth: Sequence[str], answers: Sequence[Answer]) -> dict[str, Any]:
     """Return what answers to a series amount to.
 
     Returns:
-        `accuracy` with `low` and `high`: Wilson's interval of answers as if independent, and where several readers
-        `finished`, the wider one that their differences and the slices' call for; the `confusion` matrix, by reader and
-        by run the share that was right or taken for real, and the slices that `fooled` most.
+        The share that was right, the `confusion` matrix, by reader the share that was right and by run that taken for
+        real (each a `share`), who `finished`, and the slices that `fooled` most.
     """
-    right = sum(answer.real == (truth[answer.number] == REAL) for answer in answers)
-    low, high = wilson(right, len(answers))
-    table_of = {(answer.reader, answer.number): answer.real == (truth[answer.number] == REAL) for answer in answers}
-    everyone = sorted({answer.reader for answer in answers})
-    finished = [reader for reader in everyone if all((reader, number) in table_of for number in range(len(truth)))]
-    if len(finished) > 1:
-        width = half_width(
-            np.array([[table_of[reader, number] for number in range(len(truth))] for reader in finished])
-        )
-        low, high = max(min(low, right / len(answers) - width), 0), min(max(high, right / len(answers) + width), 1)
+    done = Counter(answer.reader for answer in answers)
+    finished = sorted(reader for reader, count in done.items() if count == len(truth))
     table = {name: {"real": 0, "generated": 0} for name in (REAL, "generated")}
     for answer in answers:
         row = REAL if truth[answer.number] == REAL else "generated"
         table[row]["real" if answer.real else "generated"] += 1
     return {
-        "answers": len(answers), "accuracy": right / len(answers) if answers else None, "low": low, "high": high,
-        "finished": finished, "confusion": table, "readers": _by_reader(truth, answers),
-        "runs": _by_run(truth, answers), "fooled": _fooled(truth, answers),
+        "right": share(answers, partial(_is_right, truth), finished), "readers": _by_reader(truth, answers),
+        "runs": _by_run(truth, answers, finished), "finished": finished, "confusion": table,
+        "fooled": _fooled(truth, answers),
     }  # fmt: skip
+
+
+def share(answers: Sequence[Answer], counts: Callable[[Answer], bool], finished: Sequence[str]) -> dict[str, Any]:
+    """Return which share of `answers` counts, as `value`, with its 95 % interval from `low` to `high`.
+
+    One reader's is Wilson's. Of several, only those who `finished` are taken, and it is the wider one that their
+    differences and the slices' call for; where fewer than two did there is none (nan), as answers to one slice are not
+    independent.
+    """
+    several = len({answer.reader for answer in answers}) > 1
+    taken = [of for of in answers if not several or len(finished) < 2 or of.reader in finished]
+    taken.sort(key=lambda of: (of.reader, of.number))
+    hits = np.array([counts(of) for of in taken], bool)
+    low, high = wilson(int(hits.sum()), len(hits))
+    if several:
+        width = half_width(hits.reshape(len(finished), -1)) if len(finished) > 1 else float("nan")
+        low, high = np.minimum(low, hits.mean() - width), np.maximum(high, hits.mean() + width)
+    low, high = np.clip((low, high), 0, 1).tolist()
+    return {"answers": len(hits), "value": _mean(hits), "low": low, "high": high}
+
+
+def _is_right(truth: Sequence[str], answer: Answer) -> bool:
+    return answer.real == (truth[answer.number] == REAL)
 
 
 def _by_reader(truth: Sequence[str], answers: Sequence[Answer]) -> dict[str, dict[str, Any]]:
     found = {}
     for reader in sorted({answer.reader for answer in answers}):
         own = [answer for answer in answers if answer.reader == reader]
-        right = [answer.real == (truth[answer.number] == REAL) for answer in own]
-        low, high = wilson(sum(right), len(own))
-        found[reader] = {
-            "answers": len(own), "accuracy": sum(right) / len(own), "low": low, "high": high,
-            "confidence_right": _mean([a.confidence for a, r in zip(own, right, strict=True) if r]),
-            "confidence_wrong": _mean([a.confidence for a, r in zip(own, right, strict=True) if not r]),
+        found[reader] = share(own, partial(_is_right, truth), [reader]) | {
+            "confidence_right": _mean([answer.confidence for answer in own if _is_right(truth, answer)]),
+            "confidence_wrong": _mean([answer.confidence for answer in own if not _is_right(truth, answer)]),
             "seconds": _mean([answer.seconds for answer in own]),
-        }  # fmt: skip
+        }
     return found
 
 
-def _by_run(truth: Sequence[str], answers: Sequence[Answer]) -> dict[str, dict[str, Any]]:
+def _by_run(truth: Sequence[str], answers: Sequence[Answer], finished: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Return how often each run's slices, and real ones, were taken for real."""
     found = {}
     for name in dict.fromkeys([REAL, *truth]):
-        own = [answer.real for answer in answers if truth[answer.number] == name]
-        low, high = wilson(sum(own), len(own))
-        found[name] = {"answers": len(own), "taken_for_real": _mean(own), "low": low, "high": high}
+        own = [answer for answer in answers if truth[answer.number] == name]
+        found[name] = share(own, attrgetter("real"), finished)
     return found
 
 
@@ -290,5 +367,5 @@ def _fooled(truth: Sequence[str], answers: Sequence[Answer], most: int = 8) -> l
     return sorted(found, key=lambda of: (-of["wrong"] / of["of"], -of["confidence"], of["number"]))[:most]
 
 
-def _mean(values: Sequence[float | int]) -> float:
+def _mean(values: Sequence[float | int] | Bool[np.ndarray, " n"]) -> float:
     return float(np.mean(values)) if len(values) else float("nan")

@@ -28,7 +28,7 @@ def create_app(root: Path, host: str = "127.0.0.1", port: int = 8765, token: str
     @app.exception_handler(InputError)
     async def said(request: Request, error: InputError) -> HTMLResponse:
         """Say a mistake in its sentence: in place, where a part of a page was asked for."""
-        if request.headers.get("hx-request"):
+        if request.headers.get("hx-request") and request.url.path != "/rows":  # these stay, and are asked for again
             return site.page("said.html", sentence=str(error))
         return site.page("error.html", 404, sentence=str(error))
 

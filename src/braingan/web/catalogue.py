@@ -9,7 +9,7 @@ from typing import Any
 from braingan.errors import InputError
 from braingan.folders import RunFolder, SnapshotFolder, StudyFolder, read_csv, read_json
 from braingan.report.study_figures import label
-from braingan.report.wording import WORDS, interval_of, number, value_of, words_of
+from braingan.report.wording import interval_of, number, value_of, words_of
 from braingan.study.table import read_plan
 from braingan.training.run import read_config, read_log
 
@@ -41,16 +41,13 @@ class Entry:
     @cached_property
     def said(self) -> dict[str, dict[str, str]]:
         """The metrics of the first extractor in words: value, interval and floor."""
-        shares = {name: words.share for name, words in WORDS.items()}
-        return {
-            name: {
-                "value": value_of(entry, shares.get(name, False)),
-                "interval": interval_of(entry, shares.get(name, False)),
-                "floor": number(entry["floor"], 0.0, shares.get(name, False)) if "floor" in entry else "",
-            }
-            for name, entry in self.metrics.items()
-            if "@" not in name
-        }
+        found = {}
+        for name, entry in self.metrics.items():
+            if "@" not in name:
+                share = words_of(name, entry).share
+                floor = number(entry["floor"], 0.0, share) if "floor" in entry else ""
+                found[name] = {"value": value_of(entry, share), "interval": interval_of(entry, share), "floor": floor}
+        return found
 
     @cached_property
     def settings(self) -> dict[str, str]:
@@ -111,18 +108,21 @@ class Catalogue:
         return {root.name: (root, planned.get(root, [])) for root in roots}
 
     def _entry(self, root: Path, cells: list[Mapping[str, Any]]) -> Entry:
+        """Read a run; one that can't be read is shown, too, and hides no other."""
+        try:
+            return self._readable(root, cells)
+        except (InputError, OSError, KeyError, TypeError, ValueError) as error:
+            return Entry(RunFolder(root), root.name, {}, {}, f"unreadable: {error}", 0, [], None, {})
+
+    def _readable(self, root: Path, cells: list[Mapping[str, Any]]) -> Entry:
         run = RunFolder(root)
-        watched = (run.config, run.log, run.events, root / "snapshots", *(of.metrics for of in run.snapshots()))
+        folders = run.samples, root / "snapshots"
+        watched = (run.config, run.log, run.events, *folders, *(of.metrics for of in run.snapshots()))
         stamp = tuple(path.stat().st_mtime_ns if path.exists() else 0 for path in watched)
         stamp = (*stamp, hash(str(cells)))
         if root not in self._known or self._known[root][0] != stamp:
             self._known[root] = stamp, _read(run, cells)
         return self._known[root][1]
-
-
-def name_of(metric: str) -> str:
-    """Return what a metric is called."""
-    return words_of(metric, {}).name if metric in WORDS else metric
 
 
 def _read(run: RunFolder, cells: list[Mapping[str, Any]]) -> Entry:
@@ -132,13 +132,10 @@ def _read(run: RunFolder, cells: list[Mapping[str, Any]]) -> Entry:
     metrics = read_json(snapshot.metrics)["metrics"] if snapshot is not None and snapshot.metrics.exists() else {}
     values = {k: v for k, v in cells[-1]["values"].items() if k != "training.epochs"} if cells else {}
     epochs = max((cell["epochs"] for cell in cells), default=recipe.get("training", {}).get("epochs", 0))
-    failed = next((cell["failed"] for cell in cells if cell["failed"]), "")
+    failed, last = next((cell["failed"] for cell in cells if cell["failed"]), ""), events[-1]["event"] if events else ""
+    ended = int(log[-1]["epoch"]) >= epochs or (last == "finished" and not cells) if log else True
     state = (
-        "measured" if metrics else f"failed: {failed}" if failed else "trained" if snapshot and _ended(log, epochs)
-        else "stopped" if events and events[-1]["event"].startswith("stopped") else "training" if log else "waiting"
+        f"failed: {failed}" if failed else ("measured" if metrics else "trained") if snapshot and ended
+        else "stopped" if last.startswith("stopped") else "training" if log else "waiting"
     )  # fmt: skip
     return Entry(run, label(values) if values else run.root.name, values, recipe, state, epochs, log, snapshot, metrics)
-
-
-def _ended(log: list[dict[str, str]], epochs: int) -> bool:
-    return not log or int(log[-1]["epoch"]) >= epochs

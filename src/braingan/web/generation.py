@@ -5,9 +5,11 @@ import io
 import threading
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,7 +29,7 @@ from braingan.report.pictures import Pair, pairs
 from braingan.sampling.generator import MICRO_BATCH, TrainedGenerator
 from braingan.sampling.interpolate import way
 from braingan.study.reading import FRESH_SEED
-from braingan.training.run import mosaic
+from braingan.training.run import mosaic, read_config
 
 MOST, QUEUE, SECONDS = 64, 8, 60.0
 SIDE_BY_SIDE, OPEN = 8, 8
@@ -66,15 +68,18 @@ class Asked(BaseModel):
 
 @dataclass
 class Workshop:
-    """Opened generators and gates, of use only in one's turn, and what was drawn for pages."""
+    """Opened generators, of use only in one's turn, gates, and what was drawn for pages."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     places: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(QUEUE))
     """In the queue."""
+    setting_up: threading.Lock = field(default_factory=threading.Lock)
     drawing: threading.Lock = field(default_factory=threading.Lock)
     """matplotlib's settings are those of all threads."""
     _generators: dict[tuple[Path, int], TrainedGenerator] = field(default_factory=dict)
-    _gates: dict[Path, Gate] = field(default_factory=dict)
+    """By folder, and when its weights were written."""
+    _gates: dict[tuple[str, ...], "Future[Gate | None]"] = field(default_factory=dict)
+    """By store and frames; None where there are too few slices for one."""
     _losses: dict[Path, tuple[int, str]] = field(default_factory=dict)
     _first: dict[Path, tuple[int, dict[str, str]]] = field(default_factory=dict)
     _nearest: dict[Path, tuple[int, list[Pair]]] = field(default_factory=dict)
@@ -100,24 +105,43 @@ class Workshop:
 
     def generator(self, run: RunFolder) -> TrainedGenerator:
         """Open a run's last snapshot, once."""
-        snapshots = run.snapshots()
-        key = run.root, snapshots[-1].images_seen if snapshots else 0
+        key = run.root, _written(run)
         if key not in self._generators:
             kept = [(k, v) for k, v in self._generators.items() if k[0] != run.root]
             self._generators = dict(kept[-OPEN + 1 :])
             self._generators[key] = TrainedGenerator.open(run)
         return self._generators[key]
 
+    def begin_gate(self, run: RunFolder) -> "Future[Gate | None]":
+        """Begin, once, to set up the gate of a run's store: it looks at all training slices, in a thread of its own.
+
+        Raises:
+            InputError: the store is gone.
+        """
+        config = read_config(run)
+        frames = tuple(config["recipe"]["data"]["frames"])
+        key = config["identity"]["store"], *frames
+        with self.setting_up:
+            if key not in self._gates:
+                of_store = partial(Gate.of_store, open_store_of(run, None), frames)
+                self._gates[key] = Future()
+                threading.Thread(target=_set_up, args=(of_store, self._gates[key]), daemon=True).start()
+            return self._gates[key]
+
     def gate(self, run: RunFolder) -> Gate | None:
-        """Open the gate of a run's store, once; None while the store is gone or too small."""
-        if run.root not in self._gates:
-            try:
-                store = open_store_of(run, None)
-                frames = tuple(self.generator(run).config["recipe"]["data"]["frames"])
-                self._gates[run.root] = Gate.of_store(store, frames)
-            except InputError:
-                return None
-        return self._gates[run.root]
+        """Return the gate of a run's store; None while the store is gone, or where it is too small.
+
+        Raises:
+            InputError: it is not ready yet.
+        """
+        try:
+            coming = self.begin_gate(run)
+        except InputError:
+            return None
+        try:
+            return coming.result(SECONDS)
+        except TimeoutError as error:
+            raise InputError("Training slices are still looked through for the first time: try again soon.") from error
 
     def slices(self, run: RunFolder, asked: Asked) -> UInt8[np.ndarray, "n side side"]:
         """Make the first slices of a seed.
@@ -136,8 +160,9 @@ class Workshop:
         Raises:
             InputError: as `slices`.
         """
+        gate = self.gate(run)
         with self.turn() as end:
-            made, gate = self._make(run, asked, end), self.gate(run)
+            made = self._make(run, asked, end)
             return made, None if gate is None else gate.refuses(gate.nearest(made))
 
     def _make(self, run: RunFolder, asked: Asked, end: float) -> UInt8[np.ndarray, "n side side"]:
@@ -161,22 +186,20 @@ class Workshop:
     def losses(self, run: RunFolder, log: list[dict[str, str]]) -> str:
         """Draw a run's losses, anew when there are more; nothing before its first epoch has ended."""
         with self.drawing:
-            if log and self._losses.get(run.root, (0, ""))[0] != len(log):
-                self._losses[run.root] = len(log), loss_curves(log, CHANCE)
+            if log and self._losses.get(run.root, (0, ""))[0] != (written := run.log.stat().st_mtime_ns):
+                self._losses[run.root] = written, loss_curves(log, CHANCE)
             return self._losses.get(run.root, (0, ""))[1]
 
     def first(self, run: RunFolder) -> dict[str, str]:
         """Return the last snapshot's `first` slices of seed 0, made once, or what was `said` instead of them."""
-        snapshots = run.snapshots()
-        if not snapshots:
+        if not (written := _written(run)):
             return {"first": "", "said": ""}
-        seen = snapshots[-1].images_seen
-        if run.root not in self._first or self._first[run.root][0] != seen:
+        if run.root not in self._first or self._first[run.root][0] != written:
             try:
                 made = mosaic(self.slices(run, Asked(count=SIDE_BY_SIDE)), SIDE_BY_SIDE // 2)
             except InputError as error:
                 return {"first": "", "said": str(error)}
-            self._first[run.root] = seen, {"first": uri(made), "said": ""}
+            self._first[run.root] = written, {"first": uri(made), "said": ""}
         return self._first[run.root][1]
 
     def nearest(self, run: RunFolder) -> list[Pair]:
@@ -196,6 +219,21 @@ class Workshop:
         return self._nearest[run.root][1]
 
 
+def _set_up(of_store: Callable[[], Gate], coming: "Future[Gate | None]") -> None:
+    try:
+        coming.set_result(of_store())
+    except InputError:
+        coming.set_result(None)
+    except BaseException as error:  # to be raised where the gate is wanted
+        coming.set_exception(error)
+
+
+def _written(run: RunFolder) -> int:
+    """When a run's last weights were written; 0: there are none."""
+    snapshots = run.snapshots()
+    return snapshots[-1].weights("generator").stat().st_mtime_ns if snapshots else 0
+
+
 def png(pixels: UInt8[np.ndarray, "height width"], note: str = NOTE, level: int = 6) -> bytes:
     """Return slices as PNG that says that they are synthetic; at level 0 all of one size have one length."""
     info, content = PngInfo(), io.BytesIO()
@@ -205,9 +243,9 @@ def png(pixels: UInt8[np.ndarray, "height width"], note: str = NOTE, level: int 
     return content.getvalue()
 
 
-def uri(pixels: UInt8[np.ndarray, "height width"]) -> str:
-    """Return slices as a data URI."""
-    return "data:image/png;base64," + base64.b64encode(png(pixels)).decode()
+def uri(pixels: UInt8[np.ndarray, "height width"], note: str = NOTE) -> str:
+    """Return slices as a data URI; real ones must not have the note."""
+    return "data:image/png;base64," + base64.b64encode(png(pixels, note)).decode()
 
 
 def archive(

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from fastapi import Request, Response
 from fastapi.responses import PlainTextResponse, RedirectResponse
 
-COOKIE = "braingan_token"
+EVERYWHERE = "0.0.0.0", "::"
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; "
     "frame-ancestors 'none'; form-action 'self'; base-uri 'none'",
@@ -37,19 +37,24 @@ class Guard:
     @property
     def hosts(self) -> set[str]:
         """What a Host header may say."""
-        local = {"localhost", "127.0.0.1", "[::1]"} if is_loopback(self.host) else set()
-        every = {socket.gethostname(), socket.getfqdn()} if self._everywhere else set()
+        local = {"localhost", "127.0.0.1", "[::1]"} if is_loopback(self.host) or self._everywhere else set()
+        every = {socket.gethostname()} if self._everywhere else set()
         names = {self.host, f"[{self.host}]", *local, *every}
         return {name for of in names for name in (of, f"{of}:{self.port}")}
 
     @property
+    def cookie(self) -> str:
+        """The token's name; browsers send a host's cookies to all its ports."""
+        return f"braingan_token_{self.port}"
+
+    @property
     def _everywhere(self) -> bool:
         """Whether all of this machine's addresses are bound."""
-        return self.host in ("0.0.0.0", "::")
+        return self.host in EVERYWHERE
 
     def _is_own(self, host: str) -> bool:
         """Whether a Host header is this page's: a name or, where all addresses are bound, any address."""
-        return host in self.hosts or (self._everywhere and is_address(host.rpartition(f":{self.port}")[0] or host))
+        return host in self.hosts or (self._everywhere and is_address(host.removesuffix(f":{self.port}")))
 
     def refusal(self, request: Request) -> str:
         """Return why a request is refused; nothing if it is not."""
@@ -65,7 +70,7 @@ class Guard:
         return ""
 
     def _knows(self, request: Request) -> bool:
-        given = request.query_params.get("token") or request.cookies.get(COOKIE, "")
+        given = request.query_params.get("token") or request.cookies.get(self.cookie, "")
         return hmac.compare_digest(given.encode(), (self.token or "").encode())
 
     async def __call__(self, request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
@@ -76,7 +81,7 @@ class Guard:
             response = PlainTextResponse(refused, 403)
         elif self.token is not None and "token" in request.query_params:  # out of the address, into a cookie
             response = RedirectResponse(str(request.url.remove_query_params("token")), 303)
-            response.set_cookie(COOKIE, self.token, httponly=True, samesite="strict")
+            response.set_cookie(self.cookie, self.token, httponly=True, samesite="strict")
         else:
             response = await call_next(request)
         response.headers.update(HEADERS)

@@ -10,7 +10,8 @@ from fastapi.responses import FileResponse, HTMLResponse, Response
 from braingan.errors import InputError
 from braingan.folders import StudyFolder
 from braingan.report.study_figures import label
-from braingan.web.catalogue import Catalogue, Entry, name_of
+from braingan.report.wording import words_of
+from braingan.web.catalogue import Catalogue, Entry
 from braingan.web.site import Site, kept_as
 
 SHOWN = ("frechet_distance", "precision_other_subject", "recall_other_subject", "detector_accuracy", "copies")
@@ -42,11 +43,13 @@ class OverviewPages:
         there = self._downloads()
         if file not in there:
             raise InputError(f"There is no file {file}.")
+        self.site.insist_none_reads(file)
         return FileResponse(there[file], media_type="application/octet-stream", headers=kept_as(file))
 
     def _downloads(self) -> dict[str, Path]:
         study = StudyFolder(self.site.root)
-        return {path.name: path for path in (study.report, study.table, study.latex) if path.is_file()}
+        every = (study.report, study.table, study.latex)
+        return {path.name: path for path in every if path.is_file() and not path.is_symlink()}
 
     def compare(self, run: Annotated[tuple[str, ...], Query()] = ()) -> HTMLResponse:
         """Show some runs side by side."""
@@ -59,7 +62,7 @@ class OverviewPages:
             for of in chosen
         ]
         names = list(dict.fromkeys(name for of in chosen for name in of.said))
-        return self.site.page("compare.html", runs=shown, names=[(name, name_of(name)) for name in names])
+        return self.site.page("compare.html", runs=shown, names=[(name, words_of(name, {}).name) for name in names])
 
 
 def _table(catalogue: Catalogue, sort: str, down: bool, only: str) -> dict[str, Any]:
@@ -69,10 +72,9 @@ def _table(catalogue: Catalogue, sort: str, down: bool, only: str) -> dict[str, 
     differ = _different(every)
     searched = {of.id: f"{of.name} {of.id} {of.state} {differ[of.id]}".lower() for of in every}
     shown = [of for of in every if all(word in searched[of.id] for word in words)]
-    columns = [name for name in SHOWN if any(name in of.metrics for of in every)]
 
     def key(of: Entry) -> tuple[bool, Any]:
-        if sort in columns:  # what is not measured comes last, either way
+        if sort in SHOWN:  # what is not measured comes last, either way
             return (sort not in of.metrics) != down, of.metrics.get(sort, {}).get("value", 0.0)
         return False, {"minutes": of.minutes, "images": of.images, "state": of.state}.get(sort, of.name)
 
@@ -80,7 +82,7 @@ def _table(catalogue: Catalogue, sort: str, down: bool, only: str) -> dict[str, 
         shown.sort(key=key, reverse=down)
     return {
         "rows": [{"entry": of, "metrics": of.said, "settings": differ[of.id]} for of in shown],
-        "columns": [(name, name_of(name)) for name in columns],
+        "columns": [(name, words_of(name, {}).name) for name in SHOWN],
         "sort": sort, "down": down, "only": only, "all": len(every),
     }  # fmt: skip
 

@@ -8,11 +8,12 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Form
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from pydantic import BeforeValidator
 
 from braingan.errors import InputError
 from braingan.evaluation.material import open_store_of
-from braingan.study.reading import Answer, name_of_reader, scores
-from braingan.web.generation import png, uri
+from braingan.study.reading import REAL, Answer, name_of_reader, scores, share_of
+from braingan.web.generation import NOTE, png, uri
 from braingan.web.site import Site, kept_as
 
 
@@ -46,12 +47,13 @@ class ReadingPages:
         title: Annotated[str, Form()],
         run: Annotated[list[str], Form()] = [],  # noqa: B006
         count: Annotated[int, Form()] = 20,
-        seed: Annotated[int, Form(ge=0, lt=2**32)] = 0,
+        seed: Annotated[int | None, Form(ge=0, lt=2**32), BeforeValidator(lambda given: given or None)] = None,
     ) -> Response:
-        """Make a series."""
+        """Make a series; without a seed, of one that nobody knows."""
         chosen = [self.site.catalogue.open(name) for name in run]
         if not chosen:
             raise InputError("Choose at least one run whose slices are to be read.")
+        share_of(count, len(chosen))  # before a hundred runs are opened in vain
         with self.site.workshop.turn():
             generators = {entry.id: self.site.workshop.generator(entry.run) for entry in chosen}
             made = self.site.readings.make(title, generators, open_store_of(chosen[0].run, None), count, seed)
@@ -81,7 +83,7 @@ class ReadingPages:
         number: Annotated[int, Form()],
         real: Annotated[bool, Form()],
         confidence: Annotated[int, Form()],
-        seconds: Annotated[float, Form(ge=0, allow_inf_nan=False)] = 0.0,
+        seconds: Annotated[float, Form(ge=0, le=86400, allow_inf_nan=False)] = 0.0,
     ) -> Response:
         """Keep an answer, and go on."""
         series, reader = self.site.readings.open(name), name_of_reader(reader)
@@ -101,18 +103,21 @@ class ReadingPages:
         if not series.ended:
             done = Counter(answer.reader for answer in answers)
             return self.site.page("open.html", **shown, count=len(series.truth), readers=sorted(done.items()))
-        found = scores(series.truth, answers)
-        fooled = [of | {"png": uri(series.slice(of["number"]))} for of in found["fooled"]]
-        return self.site.page("results.html", **shown, of=found | {"fooled": fooled})
+        found = scores(self.site.readings.key_to(series), answers)
+        fooled = [
+            of | {"png": uri(series.slice(of["number"]), "" if of["made_by"] == REAL else NOTE)}
+            for of in found["fooled"]
+        ]
+        names = {entry.id: entry.name for entry in self.site.catalogue.entries().values()}
+        return self.site.page("results.html", **shown, of=found | {"fooled": fooled}, names=names)
 
     def answers_csv(self, name: str) -> Response:
         """Return all answers, once the series is ended."""
         series, text = self.site.readings.open(name), io.StringIO()
-        if not series.ended:
-            raise InputError("Answers are given out once the series is ended, since they hold its truth.")
+        truth = self.site.readings.key_to(series)
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(("reader", "slice", "truth", "taken_for", "confidence", "seconds"))
         for of in self.site.readings.answers(series):
             taken = "real" if of.real else "generated"
-            writer.writerow((of.reader, of.number + 1, series.truth[of.number], taken, of.confidence, of.seconds))
+            writer.writerow((of.reader, of.number + 1, truth[of.number], taken, of.confidence, of.seconds))
         return Response(text.getvalue(), media_type="text/csv", headers=kept_as(f"{series.id}.csv"))

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,9 +14,10 @@ from PIL import Image
 from braingan.data.conditions import Vocabulary
 from braingan.errors import InputError
 from braingan.folders import read_csv, read_json
+from braingan.report.wording import words_of
 from braingan.sampling.volume import geometry, write_volume
 from braingan.training.run import read_config
-from braingan.web.catalogue import Entry, name_of
+from braingan.web.catalogue import Entry
 from braingan.web.generation import MOST, Asked, Workshop, archive, png, uri
 from braingan.web.site import Site, kept_as
 
@@ -38,7 +40,11 @@ class RunPages:
 
     def run(self, name: str) -> HTMLResponse:
         """Show a run."""
-        return self.site.page("run.html", **_run(self.site.catalogue.open(name), self.site.workshop))
+        entry = self.site.catalogue.open(name)
+        if entry.snapshot is not None:
+            with suppress(InputError):
+                self.site.workshop.begin_gate(entry.run)  # until someone has filled in the form
+        return self.site.page("run.html", **_run(entry, self.site.workshop))
 
     def thumbnail(self, name: str) -> Response:
         """Return its first slices, small."""
@@ -57,6 +63,7 @@ class RunPages:
         there = {path.name: path for path in _downloads(entry)}
         if file not in there:
             raise InputError(f"There is no file {file}.")
+        self.site.insist_none_reads(file)
         return FileResponse(there[file], media_type=BYTES, headers=kept_as(f"{name}-{file}"))
 
     def slices(self, name: str, asked: Annotated[Asked, Form()]) -> HTMLResponse:
@@ -104,7 +111,8 @@ def _has_spacing(of: Entry) -> bool:
 
 def _downloads(of: Entry) -> list[Path]:
     last = [of.snapshot.metrics, of.snapshot.weights("generator")] if of.snapshot is not None else []
-    return [path for path in (*(of.run.root / name for name in DOWNLOADS), *last) if path.is_file()]
+    every, root = (*(of.run.root / name for name in DOWNLOADS), *last), of.run.root.resolve()
+    return [path for path in every if path.is_file() and path.resolve().is_relative_to(root)]  # no links out of it
 
 
 def _thumbnail(of: Entry) -> bytes:
@@ -128,7 +136,7 @@ def _run(entry: Entry, workshop: Workshop) -> dict[str, Any]:
         found = read_json(entry.snapshot.metrics)
     words = Vocabulary.from_json(read_config(entry.run).get("vocabulary", {})) if entry.snapshot is not None else None
     return {
-        "entry": entry, "metrics": entry.said, "names": [(n, name_of(n)) for n in entry.said],
+        "entry": entry, "metrics": entry.said, "names": [(n, words_of(n, {}).name) for n in entry.said],
         "losses": workshop.losses(entry.run, entry.log), "epochs": sorted(entry.grids),
         "events": read_csv(entry.run.events), "pairs": workshop.nearest(entry.run), "can": words, "most": MOST,
         "confusion": found.get("detection", {}).get("confusion"), "own": found.get("confusion"),

@@ -9,6 +9,7 @@ import jinja2
 from fastapi.responses import HTMLResponse
 
 from braingan import __version__
+from braingan.errors import InputError
 from braingan.folders import StudyFolder
 from braingan.study.reading import Readings
 from braingan.web.catalogue import Catalogue
@@ -28,6 +29,15 @@ class Site:
         self.templates = jinja2.Environment(
             loader=jinja2.PackageLoader("braingan.web", "pages"), autoescape=True, undefined=jinja2.StrictUndefined
         )
+
+    def insist_none_reads(self, file: str) -> None:
+        """Keep a report back while a blind reading test is open: it shows test slices, and says that they are.
+
+        Raises:
+            InputError: that is so.
+        """
+        if file.endswith(".html") and not all(series.ended for series in self.readings.series()):
+            raise InputError("A report shows real slices as such: it is given out once all series of slices are ended.")
 
     def page(self, template: str, status: int = 200, **shown: Any) -> HTMLResponse:
         """Return a page."""

@@ -29,7 +29,17 @@ document.addEventListener("htmx:beforeRequest", (event) => {
 
 const reading = document.getElementById("reading");
 if (reading) {
-  const begun = performance.now();
+  const picture = reading.parentElement.querySelector("img");
+  const answers = [document.getElementById("real"), document.getElementById("generated")];
+  let begun = Infinity;
+  // The clock runs, and answers are taken, from when the slice is seen: not of a second press for the slice before it.
+  const seen = () => {
+    begun = performance.now();
+    setTimeout(() => answers.forEach((of) => { of.disabled = false; }), 200);
+  };
+  answers.forEach((of) => { of.disabled = true; });
+  if (picture.complete && picture.naturalWidth) seen();
+  else picture.addEventListener("load", seen);
   const keys = document.getElementById("keys");
   keys.checked = sessionStorage.getItem("keys") !== "off";
   keys.addEventListener("change", () => sessionStorage.setItem("keys", keys.checked ? "on" : "off"));
@@ -41,9 +51,9 @@ if (reading) {
     if (event.repeat || event.ctrlKey || event.metaKey || event.altKey || !keys.checked) return;
     if ("12345".includes(event.key) && event.key.length === 1) {
       document.getElementById("confidence-" + event.key).checked = true;
-    } else if (event.key === "r" || event.key === "R") {
+    } else if (event.code === "KeyR" || event.key.toLowerCase() === "r") {
       document.getElementById("real").click();
-    } else if (event.key === "g" || event.key === "G") {
+    } else if (event.code === "KeyG" || event.key.toLowerCase() === "g") {
       document.getElementById("generated").click();
     }
   });
