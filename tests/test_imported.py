@@ -42,7 +42,7 @@ def test_a_generator_becomes_a_run_and_its_discriminator_joins_it(tmp_path, stor
     run = RunFolder(tmp_path / "run")
     generator = GENERATORS["thesis4"](0.3)
     reads(generator)
-    assert import_keras(tmp_path / "g.h5", store, run) == "thesis4"
+    assert import_keras(tmp_path / "g.h5", run, store) == "thesis4"
     trained = TrainedGenerator.open(run)
     assert list(trained.networks) == ["generator"]
     assert trained.model.leaky_slope == 0.3
@@ -54,7 +54,7 @@ def test_a_generator_becomes_a_run_and_its_discriminator_joins_it(tmp_path, stor
     page = read(write_report(run))
     assert "Imported from a file of Keras" in page.text
     reads(discriminator())
-    assert import_keras(tmp_path / "d.h5", store, run) == "discriminator"
+    assert import_keras(tmp_path / "d.h5", run, store) == "discriminator"
     assert list(TrainedGenerator.open(run).networks) == ["generator", "discriminator"]
     assert evaluate(run, sets=["evaluation.seeds=1", "evaluation.also=[]"])["confusion"] is not None
 
@@ -62,12 +62,27 @@ def test_a_generator_becomes_a_run_and_its_discriminator_joins_it(tmp_path, stor
 def test_what_does_not_fit_is_refused(tmp_path, store, reads):
     reads(discriminator())
     with pytest.raises(InputError, match=r"import its generator into .* first"):
-        import_keras(tmp_path / "d.h5", store, RunFolder(tmp_path / "run"))
+        import_keras(tmp_path / "d.h5", RunFolder(tmp_path / "run"), store)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "a").write_text("")
     reads(GENERATORS["thesis4"](0.01))
     with pytest.raises(InputError, match="is not empty"):
-        import_keras(tmp_path / "g.h5", store, RunFolder(tmp_path / "mine"))
+        import_keras(tmp_path / "g.h5", RunFolder(tmp_path / "mine"), store)
+
+
+def test_without_a_store_it_can_be_sampled_and_is_measured_beside_the_one_named(tmp_path, store, reads):
+    run = RunFolder(tmp_path / "run")
+    reads(GENERATORS["thesis4"](0.3))
+    import_keras(tmp_path / "g.h5", run)
+    assert TrainedGenerator.open(run).sample(2).shape == (2, 112, 112)
+    sets = ["evaluation.seeds=1", "evaluation.also=[]"]
+    with pytest.raises(InputError, match="without a store: name one by --data"):
+        evaluate(run, sets=sets)
+    with pytest.raises(InputError, match=r"slices of 112 pixels, .* has 64: name another"):
+        evaluate(run, made.textured_store(tmp_path / "small").folder.root, sets=sets)
+    found = evaluate(run, store.folder.root, sets=sets)
+    assert found["protocol"]["store"] == store.fingerprint
+    assert "Imported from a file of Keras" in read(write_report(run, store.folder.root)).text
 
 
 @pytest.mark.parametrize("name", GENERATORS)
@@ -130,8 +145,8 @@ def test_the_full_networks_are_read_from_files_like_keras_s(name, tmp_path, stor
     run = RunFolder(tmp_path / "run")
     if name == "discriminator":
         full_size(request.config.rootpath / FILES / "thesis4-keras2.h5", tmp_path / "g.h5", GENERATORS["thesis4"](0.01))
-        import_keras(tmp_path / "g.h5", store, run)
-    assert import_keras(tmp_path / "model.h5", store, run) == name
+        import_keras(tmp_path / "g.h5", run, store)
+    assert import_keras(tmp_path / "model.h5", run, store) == name
     read_back = TrainedGenerator.open(run).networks["discriminator" if name == "discriminator" else "generator"]
     for key, tensor in network.state_dict().items():
         assert torch.equal(read_back.state_dict()[key], tensor)

@@ -13,8 +13,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from braingan.errors import InputError
+
+SAMPLE_FILES = "synthetic.csv", "sheet.png"
+"""A sample's table, and its first slices in one picture, which is no slice."""
 
 
 @contextmanager
@@ -24,7 +28,7 @@ def replacing(path: Path, lasting: bool = True) -> Iterator[Path]:
     It is flushed to the disk first, unless it need not outlast a power failure.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{uuid4().hex[:12]}.tmp")  # process numbers recur on other machines
     try:
         yield temporary
         if lasting:
@@ -218,7 +222,8 @@ class RunFolder:
     def snapshots(self) -> list[SnapshotFolder]:
         """All whole snapshots, by images seen."""
         found = (self.root / "snapshots").glob("*/generator.safetensors")
-        return sorted((SnapshotFolder(path.parent) for path in found), key=lambda s: s.images_seen)
+        whole = (SnapshotFolder(path.parent) for path in found if path.parent.name.isdecimal())
+        return sorted(whole, key=lambda s: s.images_seen)
 
 
 @dataclass(frozen=True)

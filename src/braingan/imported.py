@@ -17,17 +17,17 @@ from braingan.training.run import read_config, write_config, write_weights
 
 NOTE = (
     "Imported from a file of Keras. What it was trained on is not known here: the floor, copying and membership are "
-    "measured against this store's training slices."
+    "measured against the training slices of the store that it is measured beside."
 )
 
 
-def import_keras(path: Path, store: Store, folder: RunFolder) -> str:
+def import_keras(path: Path, folder: RunFolder, store: Store | None = None) -> str:
     """Make a run of a generator, or add its discriminator to one; return which network it was.
 
     Args:
         path: the file, `.keras` or `.h5`.
-        store: whose slices it is to be measured beside.
         folder: the run's: a new one for a generator, one with an imported generator for a discriminator.
+        store: whose slices it is to be measured beside; without one, that is said when it is measured.
 
     Raises:
         InputError: it is none of the four networks, or the folder does not fit.
@@ -43,8 +43,10 @@ def import_keras(path: Path, store: Store, folder: RunFolder) -> str:
     if folder.config.exists() or set(there) - {"snapshots"}:  # which an import leaves behind that was cut short
         raise InputError(f"{folder.root} is not empty: choose another --out.")
     slopes = {layer.negative_slope for layer in network if isinstance(layer, LeakyReLU)}
-    recipe = settle(compose(None, [f"model.name={name}", f"model.leaky_slope={slopes.pop()}"]), store)
-    recipe.model.build(store.side)  # says which side it makes
+    recipe = compose(None, [f"model.name={name}", f"model.leaky_slope={slopes.pop()}"])
+    if store is not None:
+        recipe = settle(recipe, store)
+    recipe.model.build(recipe.data.size)  # says which side it makes
     record = run_record(recipe, store) | {"notes": [NOTE], "imported": path.name, "vocabulary": asdict(NO_WORDS)}
     record["identity"]["imported"] = path.name
     write_weights(folder.snapshot(0).weights("generator"), network)

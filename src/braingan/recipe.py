@@ -117,19 +117,22 @@ def train_recipe(
     return train(folder, store, settled.data.frames, settled.model, settled.training, record, ranks)
 
 
-def run_record(recipe: Recipe, store: Store) -> dict[str, Any]:
-    """Return what a run's `config.json` says, its identity included; the recipe must be settled."""
+def run_record(recipe: Recipe, store: Store | None) -> dict[str, Any]:
+    """Return what a run's `config.json` says, its identity included; the recipe must be settled.
+
+    Without a store the run is of no known one, and any of its size may be named later.
+    """
     return {
         "identity": {
-            "store": store.fingerprint,
+            "store": store.fingerprint if store else "",
             "frames": list(recipe.data.frames),
             "model": recipe.model.model_dump(mode="json"),
             "training": identity(recipe.training),
         },
         "recipe": recipe.model_dump(mode="json"),
-        "geometry": _geometry(store),
-        "store": str(store.folder.root.resolve()),
-        "source": {**store.description["source"], "notes": store.description["notes"]},
+        "geometry": _geometry(store) if store else {},
+        "store": str(store.folder.root.resolve()) if store else "",
+        "source": {**store.description["source"], "notes": store.description["notes"]} if store else {},
     }
 
 

@@ -1,8 +1,11 @@
 """A planted bias field is taken out."""
 
+import nibabel
 import numpy as np
 import pytest
 
+from braingan.data.prepare import prepare
+from braingan.data.settings import DataSettings
 from braingan.data.volumes import UnreadableError
 
 pytest.importorskip("SimpleITK")
@@ -42,6 +45,17 @@ def test_a_volume_without_a_field_keeps_its_intensities():
 def test_the_same_volume_gives_the_same_bytes():
     voxels, _, _ = brain_with_field(0.5)
     assert correct_bias(voxels, SPACING).tobytes() == correct_bias(voxels, SPACING).tobytes()
+
+
+def test_an_empty_frame_takes_no_other_along(tmp_path):
+    voxels = np.stack([brain_with_field(0.3)[0], np.zeros((40, 46, 34))], -1).astype(np.float32)
+    (tmp_path / "scans").mkdir()
+    nibabel.save(nibabel.Nifti1Image(voxels, np.diag([*SPACING, 1.0])), tmp_path / "scans" / "sub-1.nii.gz")
+    store = prepare(tmp_path / "scans", tmp_path / "store", DataSettings(bias=True, slices="all", size=32), "local:1")
+    assert len(store) > 0
+    reasons = store.folder.discarded.read_text()
+    assert "all its voxels have the same value" in reasons
+    assert "below 0" not in reasons
 
 
 def test_what_is_no_signal_has_a_reason():

@@ -262,6 +262,7 @@ def test_a_store_within_the_source_is_no_source(tmp_path):
         (["img/a.nii", "seg/a.nii", "brain_masks/sub/a.nii"], ["img/a.nii"], {}),
         (["labeled/a.nii", "masked/b.nii"], ["labeled/a.nii", "masked/b.nii"], {}),
         (["b_T1.nii", "b_T1-seg.nii"], ["b_T1.nii"], {"b_T1.nii": "b_T1-seg.nii"}),
+        (["a.nii", "a_labels.nii", "a_seg.nii"], ["a.nii"], {"a.nii": "a_labels.nii"}),
         (["c.nii", "c_segmentation.nii"], ["c.nii"], {"c.nii": "c_segmentation.nii"}),
         (["a.nii", "c_segmentation.nii", "d-labels.nii", "segmentation-3.nii"], ["a.nii"], {}),
         (["a.nii", "mask.nii", "seg.nii", "label.nii", "brain_mask.nii"], ["a.nii"], {}),

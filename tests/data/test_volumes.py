@@ -28,6 +28,21 @@ def test_all_48_orientations_give_the_same_ras_voxels_and_spacing(tmp_path, code
     assert volume.voxels.dtype == np.int16
 
 
+@pytest.mark.parametrize(("unit", "mm"), [("meter", 1000.0), ("micron", 0.001)])
+def test_places_are_compared_in_millimetres(tmp_path, unit, mm):
+    """A mask half a head away is elsewhere, whatever unit its file is in."""
+    for name, shift in (("scan", 0.0), ("near", 0.3), ("far", 40.0)):
+        affine = np.diag([1.0, 1.0, 1.0, mm]) / mm
+        affine[0, 3] = shift / mm
+        image = nibabel.Nifti1Image(made.landmarks(), affine)
+        image.header.set_xyzt_units(unit)
+        nibabel.save(image, tmp_path / f"{name}.nii")
+    scan, near, far = (read_volume(tmp_path / f"{name}.nii") for name in ("scan", "near", "far"))
+    assert scan.spacing == pytest.approx((1.0, 1.0, 1.0))
+    assert near.lies_as(scan)
+    assert not far.lies_as(scan)
+
+
 def test_four_dimensions_and_both_nifti_versions(tmp_path):
     voxels = np.stack([made.landmarks(), 2 * made.landmarks()], axis=-1)
     for kind, name in ((nibabel.Nifti1Image, "one.nii.gz"), (nibabel.Nifti2Image, "two.nii")):

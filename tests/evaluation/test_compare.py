@@ -65,6 +65,14 @@ def test_few_subjects_have_no_interval_and_one_subject_no_other():
     assert "precision_other_subject" not in found.metrics
 
 
+def test_halves_with_too_few_slices_for_a_radius_give_no_interval():
+    """Most slices are of one subject, so the others' half is too small."""
+    unequal = np.repeat(np.arange(4), (30, 2, 2, 2))
+    found = compare(slices(36, 0, unequal), [slices(36)], slices(36, 0, unequal), Corner(), 5)
+    assert "low" not in found.metrics["frechet_distance"]
+    assert found.metrics["frechet_distance"]["value"] > 0
+
+
 def test_the_interval_of_a_mean_is_students():
     """Brightness: the mean of independent slices."""
     made = slices(400)

@@ -118,6 +118,18 @@ def test_uses_of_the_test_subjects_are_counted(copied, pixels):
     first = evaluate(copied)["protocol"]["test_uses"]
     assert evaluate(copied)["protocol"]["test_uses"] == first >= 1
     assert "test_uses" not in evaluate(copied, split="validation")["protocol"]
+    shutil.copytree(copied.root, copied.root.parent / "other" / copied.root.name)  # another run of the same name
+    other = evaluate(RunFolder(copied.root.parent / "other" / copied.root.name))
+    assert other["protocol"]["test_uses"] == first + 1
+
+
+def test_damaged_features_are_computed_anew(copied, pixels):
+    first = evaluate(copied)["metrics"]["frechet_distance"]["value"]
+    kept = sorted(Path(read_json(copied.config)["store"]).rglob("features-*.npy"))
+    assert kept
+    for path in kept:
+        path.write_bytes(path.read_bytes()[:40])
+    assert evaluate(copied)["metrics"]["frechet_distance"]["value"] == first
 
 
 def test_without_its_weights_inception_gives_way_to_the_offline_network_by_its_own_name(copied, monkeypatch):

@@ -102,5 +102,5 @@ def test_the_command_says_it_and_writes_into_the_run_s_folder(told, tmp_path):
     shutil.copytree(told.root, run)
     call = [sys.executable, "-m", "braingan", "sample", run, "--interpolate", "depth", "--count", "3"]
     said = subprocess.run(call, capture_output=True, text=True, check=True).stdout
-    assert re.search(r"3 synthetic slices along depth.*neighbouring slices [01]\.\d{3}, at least [01]\.\d{3}\n", said)
+    assert re.search(r"3 synthetic slices along depth.*neighbouring slices [01]\.\d{4}, at least [01]\.\d{4}\n", said)
     assert len(read_csv(run / "interpolation" / "interpolation.csv")) == 3

@@ -10,6 +10,7 @@ from PIL import Image
 
 from braingan.cli import sample
 from braingan.errors import InputError
+from braingan.evaluation.pictures import read_folder
 from braingan.folders import RunFolder, read_csv
 from braingan.sampling.generator import TrainedGenerator
 from braingan.sampling.pictures import write_pictures
@@ -129,6 +130,21 @@ def test_a_folder_of_something_else_is_refused(trained, tmp_path):
     (tmp_path / "slices.csv").touch()  # as in a store
     with pytest.raises(InputError, match="is not empty"):
         write_pictures(TrainedGenerator.open(trained), tmp_path, 1, seed=0)
+
+
+def test_a_table_of_files_that_is_another_s_makes_no_sample_of_a_folder(trained, tmp_path):
+    (tmp_path / "files.csv").write_text("file,size\nscan.png,12\n")
+    (tmp_path / "scan.png").touch()
+    with pytest.raises(InputError, match="is not empty"):
+        write_pictures(TrainedGenerator.open(trained), tmp_path, 1, seed=0)
+    assert (tmp_path / "scan.png").exists()
+
+
+def test_a_sample_s_overview_is_none_of_its_slices(trained, tmp_path):
+    write_pictures(TrainedGenerator.open(trained), tmp_path / "out", 3, seed=0)
+    assert len(read_folder(tmp_path / "out")[0]) == 3
+    (tmp_path / "out" / "synthetic.csv").unlink()
+    assert len(read_folder(tmp_path / "out")[0]) == 4
 
 
 def test_other_pictures_in_the_folder_stay(trained, tmp_path):

@@ -7,10 +7,12 @@ import shutil
 import time
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 import studies
 import taught
+from braingan.data.store import Store
 from braingan.errors import InputError
 from braingan.folders import StudyFolder, read_csv, read_json
 from braingan.recipe import train_recipe
@@ -180,6 +182,14 @@ def test_the_cost_is_of_what_is_left(study, tmp_path):
     assert {trial.images for _, trial in found} == {5 * slices - seen}
     assert len({trial.images_per_second for _, trial in found}) == 1  # another seed makes no other kind
     assert all(trial.seconds == trial.images / trial.images_per_second for _, trial in found)
+
+
+def test_a_store_without_test_subjects_is_said_before_anything_is_trained(study):
+    file, store, folder = study
+    few = Store(store.folder, store.description)
+    few.__dict__["columns"] = {**store.columns, "split": np.full(len(store), "train")}
+    with pytest.raises(InputError, match=r"has 0 test slices, and a training has .* at least \d of each"):
+        plan(StudyFile.read(file), few, folder).jobs(0)
 
 
 def test_a_run_that_another_process_has_is_left_to_it(tmp_path):

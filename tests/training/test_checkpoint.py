@@ -40,6 +40,15 @@ def test_a_damaged_one_is_passed_over_with_a_word(tmp_path, spoil):
     assert [path.name for path in tmp_path.iterdir()] == ["000000000064.pt"]
 
 
+def test_whatever_keeps_one_from_being_written_is_said(tmp_path, monkeypatch):
+    def fails(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(torch, "save", fails)
+    with pytest.raises(InputError, match=r"no checkpoint can be written \(MemoryError\)"):
+        save_checkpoint(tmp_path, 64, state(64))
+
+
 def test_all_damaged_is_an_error_and_none_is_a_start(tmp_path):
     assert load_checkpoint(tmp_path) == (None, [])
     (tmp_path / "000000000064.pt").write_bytes(b"x" * 100)

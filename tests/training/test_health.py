@@ -16,8 +16,9 @@ from braingan.training.run import read_log
 from braingan.training.settings import TrainingSettings, identity
 from runs import Tiny, newest_checkpoint
 
-GAME = {"discriminator_loss": 1.2, "generator_loss": 0.9, "diversity": 0.8}
+GAME = {"discriminator_loss": 1.2, "generator_loss": 0.9, "diversity": 0.8, "fake_probability": 0.3}
 WON = GAME | {"discriminator_loss": 0.01, "generator_loss": 7.0}
+MINIMAX = GAME | {"discriminator_loss": 0.01, "generator_loss": -0.01, "fake_probability": 1e-3}
 ONE = GAME | {"diversity": 0.02}
 
 
@@ -31,7 +32,14 @@ def test_a_game_is_no_trouble_and_bad_windows_must_last():
     assert judged(*[WON] * (PATIENCE - 1), GAME, *[WON] * (PATIENCE - 1)) == [""] * (2 * PATIENCE - 1)
 
 
-@pytest.mark.parametrize(("window", "words"), [(WON, "discriminator has won: its loss is 0.01"), (ONE, "one picture")])
+@pytest.mark.parametrize(
+    ("window", "words"),
+    [
+        (WON, "discriminator has won: its loss is 0.01"),
+        (MINIMAX, "discriminator has won: its loss is 0.01"),
+        (ONE, "one picture"),
+    ],
+)
 def test_what_lasts_is_said_once(window, words):
     found = judged(*[window] * (2 * PATIENCE))
     assert words in found[PATIENCE - 1]

@@ -18,6 +18,7 @@ def test_time_is_that_of_all_images_at_the_rate_seen(tmp_path):
     assert 2**26 < trial.memory < 2**36
     short = settings.model_copy(update={"minutes": 1e-6})
     assert try_steps(store, (), Tiny(), short).seconds == pytest.approx(6e-5)
+    assert try_steps(store, (), Tiny(), short).images < 160
 
 
 def test_what_training_refuses_is_refused(tmp_path):

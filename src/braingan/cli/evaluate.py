@@ -27,6 +27,9 @@ def command(
     ] = None,
 ) -> None:
     """Compare generated slices with real ones of held-out subjects; writes metrics.json beside the snapshot."""
+    import json
+    from concurrent.futures import BrokenExecutor
+
     from braingan.errors import InputError
     from braingan.evaluation.evaluate import evaluate, evaluate_folders
     from braingan.executor import open_executor
@@ -34,16 +37,28 @@ def command(
 
     if split not in ("test", "validation"):
         raise InputError(f"--split {split}: choose test or validation.")
-    chosen = [*(sets or []), *([f"evaluation.weights='{weights}'"] if weights else [])]
+    chosen = [*(sets or []), *([f"evaluation.weights={json.dumps(str(weights.resolve()))}"] if weights else [])]
     if run is not None and real is None and fake is None:
-        given = RunFolder(run), data, split, chosen
+        if train is not None:
+            raise InputError("--train goes with --real and --fake: a run knows what it was trained on.")
+        given = (
+            RunFolder(run.absolute()),
+            data and data.absolute(),
+            split,
+            chosen,
+        )  # others work in folders of their own
         if on is None:
             _print(evaluate(*given))
         else:
-            with open_executor(on) as executor:
-                _print(executor.submit(evaluate, *given).result())
+            try:
+                with open_executor(on) as executor:
+                    _print(executor.submit(evaluate, *given).result())
+            except BrokenExecutor as error:
+                raise InputError(f"The worker of --on {on} ended abruptly, perhaps for want of memory.") from error
         typer.echo(f"next: braingan report {run}")
     elif run is None and real is not None and fake is not None:
+        if data is not None or on is not None or split != "test":
+            raise InputError("--data, --on and --split go with a run, not with --real and --fake.")
         _print(evaluate_folders(real, fake, train, out, chosen))
         typer.echo(f"written: {out}")
     else:

@@ -36,6 +36,6 @@ def command(
 
     asked = {choice.value for choice in split or Split}
     splits = tuple(name for name in SPLITS if name in asked)
-    wanted = tuple(name.strip() for name in frames.split(",")) if frames else ()
+    wanted = tuple(name.strip() for name in frames.split(",") if name.strip()) if frames else ()
     count = export_images(Store.open(store), out, format.value, splits, wanted)
     typer.echo(f"{out}: {counted(count, 'slices')} as {format.value}; {out / 'slices.csv'} says what each is")

@@ -42,7 +42,7 @@ def command(
     assignments = [f"data.{name}={value!r}" for name, value in named.items() if value is not None]
     assignments += ["data.crop=true"] if crop else []
     if frames is not None:
-        assignments.append(f"data.frames={[name.strip() for name in frames.split(',')]}")
+        assignments.append(f"data.frames={[name.strip() for name in frames.split(',') if name.strip()]}")
     store = prepare(source, out, compose(recipe, [*(sets or []), *assignments]).data, on or default_place(), key)
     description = store.description
     slices, subjects = counted(len(store), "slices"), counted(description["subjects"], "subjects")

@@ -112,4 +112,4 @@ def _volumes(generator: "TrainedGenerator", out: Path, count: int, seed: int, wi
 
 
 def _said(correlation: float | None) -> str:
-    return "unknown" if correlation is None else f"{correlation:.3f}"
+    return "unknown" if correlation is None else f"{correlation:.4f}"

@@ -25,7 +25,7 @@ def correct_bias(
     import SimpleITK as sitk
 
     values = np.asarray(voxels, np.float32)
-    if values.min() < 0 or not values.any():
+    if values.min() < 0:
         raise UnreadableError("its bias field cannot be found: intensities below 0 are no measured signal")
     image = sitk.GetImageFromArray(np.ascontiguousarray(values.transpose(2, 1, 0)))
     image.SetSpacing(spacing)

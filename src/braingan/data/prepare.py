@@ -43,6 +43,7 @@ def prepare(source: Path, out: Path, settings: DataSettings, on: str, key: Path 
         InputError: nothing usable was found, `out` holds something else, or a package that the settings need is absent.
     """
     check_installed(settings)
+    source, out = source.absolute(), out.absolute()  # others work in folders of their own
     folder = StoreFolder(out)
     collection = deal(_of_frames(list_scans(source, settings.pattern), settings), settings)
     listing = _listing(source, collection.scans)

@@ -113,7 +113,7 @@ def add_volume(
     """
     frames, spacing = _wanted_frames(scan, volume, settings), volume.spacing
     if settings.bias:
-        frames = {frame: correct_bias(voxels, spacing) for frame, voxels in frames.items()}
+        frames = {frame: correct_bias(of, spacing) if of.any() else of for frame, of in frames.items()}
     view = view or _view(frames, volume, labels, brain, settings)
     if not volume.lies_as(view.first):
         raise UnreadableError("it lies elsewhere, or has another shape, than the first frame of its volume")

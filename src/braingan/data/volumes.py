@@ -83,10 +83,10 @@ def read_volume(path: Path, limit: int = 2**33) -> Volume:
     with _reasons():
         header, voxels = _read_nifti(path, limit)
         affine = header.get_best_affine()
+    affine[:3] *= {METRES: 1000.0, MICRONS: 0.001}.get(int(header["xyzt_units"]) & 7, 1.0)
     if not np.isfinite(affine).all() or np.linalg.matrix_rank(affine[:3, :3]) < 3:
         raise UnreadableError("its affine matrix is zero or singular, so orientation and spacing are unknown")
-    unit = {METRES: 1000.0, MICRONS: 0.001}.get(int(header["xyzt_units"]) & 7, 1.0)
-    spacing = nibabel.affines.voxel_sizes(affine) * unit
+    spacing = nibabel.affines.voxel_sizes(affine)
     if not (spacing.min() > SMALLEST_MM and spacing.max() < LARGEST_MM):
         raise UnreadableError(f"voxels of {'×'.join(f'{mm:.3g}' for mm in spacing)} mm, which no scan has")
     oriented = bool(header["qform_code"] or header["sform_code"])

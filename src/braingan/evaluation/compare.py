@@ -48,13 +48,15 @@ def whole(pair: Pair, metrics: Mapping[str, Metric]) -> Values:
 def on_halves(pair: Pair, metrics: Mapping[str, Metric], purpose: str) -> dict[str, Float[np.ndarray, " halves"]]:
     """Return the metrics on random halves of both sets' subjects; the real ones are the same whatever the purpose.
 
-    None where there are too few subjects, or slices for the neighbour radii of a half.
+    None where there are too few subjects, or slices for the neighbour radii of each half.
     """
     if min(len(np.unique(subjects)) for subjects in (pair.x_subjects, pair.y_subjects)) < LEAST_SUBJECTS:
         return {}
     if min(len(pair.x), len(pair.y)) < LEAST_HALVED * pair.k:
         return {}
-    real, generated = halves(pair.x_subjects, "real"), halves(pair.y_subjects, purpose)
+    real, generated = list(halves(pair.x_subjects, "real")), list(halves(pair.y_subjects, purpose))
+    if min(len(rows) for rows in (*real, *generated)) <= pair.k:  # most slices are of few subjects
+        return {}
     found = [whole(pair.part(rows, columns), metrics) for rows, columns in zip(real, generated, strict=True)]
     return {name: np.array([values[name] for values in found]) for name in metrics}
 

@@ -16,7 +16,7 @@ from jaxtyping import Int, Shaped, UInt8
 from braingan.data.store import Store
 from braingan.errors import InputError
 from braingan.evaluation.baselines import blurred, gaussian
-from braingan.evaluation.gate import Gate
+from braingan.evaluation.gate import Gate, spread
 from braingan.evaluation.nearest import TrainingSlices
 from braingan.evaluation.pictures import read_folder
 from braingan.evaluation.sets import SliceSet
@@ -76,9 +76,7 @@ class Material:
     def baselines(self) -> dict[str, SliceSet]:
         """Return what a generator has to beat."""
         training = self.floor if self.training is None else self.training
-        fitted = training.images[
-            np.linspace(0, len(training) - 1, min(GAUSSIAN_FROM, len(training))).round().astype(int)
-        ]
+        fitted = training.images[spread(np.arange(len(training)), GAUSSIAN_FROM)]
         return {
             "gaussian": SliceSet.generated(gaussian(fitted, len(self.real)), self.real.cache),
             "copies": self.floor,
@@ -109,7 +107,7 @@ def material_of_run(
     trained_on = store.select("train", frames, recipe["training"]["samples"], recipe["training"]["seed"])
     where = f"{store.folder.root} has {len(held_out)} {split} and {len(trained_on)} training slices"
     count = _count(settings, [len(held_out), len(trained_on)], where)
-    training = SliceSet.of_store(store, spread(trained_on, min(len(trained_on), max(count, REMEMBERED))))
+    training = SliceSet.of_store(store, spread(trained_on, max(count, REMEMBERED)))
     return Material(
         SliceSet.of_store(store, spread(held_out, count), generator.vocabulary.masks),
         training.take(spread(np.arange(len(training)), count)),
@@ -164,7 +162,7 @@ def material_of_folders(real: Path, fake: Path, train: Path | None, settings: Ev
         held_out.take(spread(np.arange(len(held_out)), count)),
         others.take(spread(np.arange(len(others)), count)),
         [SliceSet.generated(made.images[rows]) for rows in dealt],
-        None if training is None else training.take(spread(np.arange(len(others)), min(len(others), REMEMBERED))),
+        None if training is None else training.take(spread(np.arange(len(others)), REMEMBERED)),
         {"real": real.name, "fake": fake.name, "train": train.name if train else ""},
         notes=[said for said in notes if said],
     )
@@ -196,21 +194,22 @@ def _halved(slices: SliceSet) -> tuple[SliceSet, SliceSet]:
 
 
 def open_store_of(folder: RunFolder, data: Path | None = None) -> Store:
-    """Open the store that a run was trained on.
+    """Open the store that a run was trained on, or any of its slices' size if it was imported without one.
 
     Raises:
-        InputError: it is gone, or it has changed.
+        InputError: it is gone, or it has changed, or none is known or named.
     """
     config = read_config(folder)
+    if not (data or config["store"]):
+        raise InputError(f"{folder.root} was imported without a store: name one by --data.")
     store = Store.open(data or Path(config["store"]))
-    if store.fingerprint != config["identity"]["store"]:
+    if config["identity"]["store"] not in (store.fingerprint, ""):
         raise InputError(f"{store.folder.root} is not the store that {folder.root} was trained on: name it by --data.")
+    if store.side != (side := config["recipe"]["data"]["size"]):
+        raise InputError(
+            f"{folder.root} makes slices of {side} pixels, {store.folder.root} has {store.side}: name another store."
+        )
     return store
-
-
-def spread(indices: Int[np.ndarray, " n"], count: int) -> Int[np.ndarray, " {count}"]:
-    """Take `count` of the slices, evenly spread, so that all subjects stand for themselves."""
-    return np.asarray(indices[np.linspace(0, len(indices) - 1, count).round().astype(int)])
 
 
 def _count(settings: EvaluationSettings, available: list[int], where: str) -> int:

@@ -19,18 +19,17 @@ from braingan.evaluation.sets import SliceSet
 from braingan.progress import progress
 
 
-def read_folder(folder: Path, side: int | None = None, pattern: str = "") -> tuple[SliceSet, str]:
+def read_folder(folder: Path, side: int | None = None) -> tuple[SliceSet, str]:
     """Read a folder's pictures as a set of slices, and say in a sentence what was done to them, if anything.
 
     Args:
         folder: pictures or 2-D arrays, subfolders included.
         side: width and height in pixels; None for the longer edge of the first picture.
-        pattern: finds each picture's subject, as `data.pattern` does; a picture without one is its own subject.
 
     Raises:
         InputError: no pictures, or one can't be read.
     """
-    collection = list_scans(folder, pattern or DataSettings().pattern)
+    collection = list_scans(folder, DataSettings().pattern)
     if collection.kind not in ("pictures", "arrays"):
         raise InputError(f"{folder} holds {collection.kind}, not pictures: make slices of it by `braingan prepare`.")
     images, subjects, resized = [], [], set()

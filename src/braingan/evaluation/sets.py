@@ -73,7 +73,7 @@ class SliceSet:
             return extractor.features(self.images)
         content = hashlib.sha256(extractor.fingerprint.encode() + np.ascontiguousarray(self.images).tobytes())
         path = self.cache / f"features-{extractor.name}-{content.hexdigest()[:16]}.npy"
-        if path.exists():
+        with suppress(OSError, ValueError, EOFError):  # it is not there, or is damaged
             cached: Float32[np.ndarray, "n d"] = np.load(path, allow_pickle=False)
             return cached
         found = extractor.features(self.images)

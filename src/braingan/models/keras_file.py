@@ -51,7 +51,7 @@ def read_network(path: Path) -> nn.Sequential:
     try:
         config, arrays_of = _read_archive(path) if zipfile.is_zipfile(path) else _read_hdf5(path)
         layers = list(_layers(path, config, arrays_of))
-    except (OSError, KeyError, ValueError, IndexError, TypeError, zipfile.BadZipFile) as error:
+    except (OSError, KeyError, ValueError, IndexError, TypeError, RuntimeError, zipfile.BadZipFile) as error:
         raise InputError(f"{path} is no model that Keras saved, or is damaged ({error}).") from error
     return nn.Sequential(*layers).eval()
 

@@ -17,7 +17,6 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-KERNEL = 5
 FEW = 16
 """Filters below which one convolution for all phases is faster, although it multiplies by zeros."""
 

@@ -16,12 +16,12 @@ from jaxtyping import UInt8
 
 from braingan.data.conditions import COLUMNS, UNTOLD, Row
 from braingan.errors import InputError
-from braingan.folders import read_csv, write_csv, write_json
+from braingan.folders import SAMPLE_FILES, read_csv, write_csv, write_json
 from braingan.sampling.generator import TrainedGenerator
 from braingan.training.run import mosaic, write_synthetic_png
 
 SHEET = 64
-TABLE = "synthetic.csv"
+TABLE, OVERVIEW = SAMPLE_FILES
 LISTED: tuple[str, ...] = ("file", "seed", "number", *COLUMNS.values(), "mask")
 """Columns of the table."""
 FILES = "files.csv"
@@ -76,18 +76,20 @@ def replacing_sample(out: Path) -> Iterator[Path]:
         InputError: `out` holds something that no such call made.
     """
     out = out.resolve()
-    if out.exists() and not (out / FILES).exists() and any(out.iterdir()):
+    earlier = read_csv(out / FILES)
+    if out.exists() and any(out.iterdir()) and (not earlier or any(row.keys() != {"file"} for row in earlier)):
         raise InputError(f"{out} is not empty: choose another --out.")
     made = out.with_name(f".{out.name}.{os.getpid()}.tmp")
+    shutil.rmtree(made, ignore_errors=True)  # of a killed process of the same number
     made.mkdir(parents=True)
     try:
         yield made
         names = sorted(path.relative_to(made).as_posix() for path in made.rglob("*") if path.is_file())
         write_csv(made / FILES, ("file",), [(name,) for name in names])
         out.mkdir(exist_ok=True)
-        for earlier in (out / row["file"] for row in read_csv(out / FILES)):
-            if earlier.resolve().is_relative_to(out):
-                earlier.unlink(missing_ok=True)
+        for path in (out / row["file"] for row in earlier):
+            if path.resolve().is_relative_to(out):
+                path.unlink(missing_ok=True)
         (made / FILES).replace(out / FILES)  # first, so that the next call knows these files if this one is killed now
         for name in names:
             (out / name).parent.mkdir(parents=True, exist_ok=True)
@@ -143,7 +145,7 @@ def write_slices(
     write_synthetic_csv(folder / TABLE, LISTED, rows)
     source = f"{generator.model.name}, a generator trained on slices of this source; what it makes is synthetic"
     write_json(folder / "source.json", {"made_by": source, **generator.config.get("source", {})})
-    write_synthetic_png(folder / "sheet.png", mosaic(np.stack(first), 8), f"seed {seed}, first {len(first)}")
+    write_synthetic_png(folder / OVERVIEW, mosaic(np.stack(first), 8), f"seed {seed}, first {len(first)}")
     if layout == "imagefolder":
         columns: tuple[str, ...] = ("file_name", *LISTED[1:-1], "mask_file_name")
         there = slice(None if generator.vocabulary.masks else -1)

@@ -220,7 +220,7 @@ def _samples_most(grid: Grid) -> Judged:
     return ("supported" if all(of.low > 0 for of in beyond) else "within noise"), because
 
 
-def over_seeds(values: Sequence[float], comparisons: int = 1) -> Difference:
+def student_interval(values: Sequence[float], comparisons: int = 1) -> Difference:
     """Return the mean of one number a seed, and its interval as `difference` has it, by Student's distribution."""
     of = np.array(values)
     width = student(1 - 0.025 / comparisons, len(of) - 1) * float(of.std(ddof=1)) / len(of) ** 0.5
@@ -229,7 +229,7 @@ def over_seeds(values: Sequence[float], comparisons: int = 1) -> Difference:
 
 def _signed(each: Mapping[str, Sequence[float]], what: str, positive: bool = True) -> Judged:
     """Judge that every number is above 0, or below, by one value a seed of each."""
-    found = {name: over_seeds(values, len(each)) for name, values in each.items()}
+    found = {name: student_interval(values, len(each)) for name, values in each.items()}
     because = what + ",".join(f" {name}{_interval(of)}" for name, of in found.items())
     above, below = sum(of.low > 0 for of in found.values()), sum(of.high < 0 for of in found.values())
     right, wrong = (above, below) if positive else (below, above)
@@ -304,7 +304,7 @@ def _time(grid: Grid) -> Judged:
     if len(keys) < 2:
         return "not testable", "the study lacks 15 layers with several numbers of samples"
     ends = zip(grid.rows[keys[0]], grid.rows[keys[-1]], strict=True)
-    of = over_seeds([last.seconds / first.seconds for first, last in ends])
+    of = student_interval([last.seconds / first.seconds for first, last in ends])
     printed = 240 / 59
     because = (
         f"times are of another machine; their ratio, {keys[-1][1]:,} to {keys[0][1]:,} slices, is {of.value:.2f} "

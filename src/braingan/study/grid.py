@@ -174,9 +174,19 @@ def trained_on(recipe: Recipe, store: Store) -> Int[np.ndarray, " n"]:
 
 
 def countable(recipe: Recipe, store: Store, split: str) -> int:
-    """Return on how many slices a training can be measured: as asked for, or what it learns from and a split allow."""
-    held_out = store.select(split, recipe.data.frames)
-    return min(recipe.evaluation.count, len(held_out), len(trained_on(recipe, store)))
+    """Return on how many slices a training can be measured: as asked for, or what it learns from and a split allow.
+
+    Raises:
+        InputError: they are too few to measure anything on.
+    """
+    held_out, own = len(store.select(split, recipe.data.frames)), len(trained_on(recipe, store))
+    count, least = min(recipe.evaluation.count, held_out, own), recipe.evaluation.neighbours + 1
+    if count < least:
+        raise InputError(
+            f"{store.folder.root} has {held_out} {split} slices, and a training has {own}: at least {least} of each "
+            "are needed to measure it. Prepare with more subjects, or another data.split_seed."
+        )
+    return count
 
 
 def flat(table: Mapping[str, Any], above: str = "", leaves: tuple[str, ...] = ()) -> dict[str, Any]:

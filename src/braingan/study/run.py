@@ -121,12 +121,16 @@ def cost(of: Plan) -> Iterator[tuple[Training, Trial]]:
             kind = f"{recipe.model!r} {recipe.training.model_copy(update=alike)!r}"
             if kind not in tried:
                 steps = executor.submit(try_steps, of.store, recipe.data.frames, recipe.model, recipe.training)
-                tried[kind] = steps.result()
-            log = read_log(run)
-            images = max(recipe.training.epochs * of.slices(training) - (int(log[-1]["images"]) if log else 0), 0)
-            seconds = images / tried[kind].images_per_second
-            seconds = min(seconds, recipe.training.minutes * 60 or seconds)
-            yield training, replace(tried[kind], images=images, seconds=seconds)
+                try:
+                    tried[kind] = steps.result()
+                except BrokenExecutor as error:
+                    raise InputError(f"Ten steps of {training.id} took more memory than this machine has.") from error
+            log, rate = read_log(run), tried[kind].images_per_second
+            images = recipe.training.epochs * of.slices(training) - (int(log[-1]["images"]) if log else 0)
+            if recipe.training.minutes:
+                spent = float(log[-1]["seconds"]) if log else 0.0
+                images = min(images, round(rate * (recipe.training.minutes * 60 - spent)))
+            yield training, replace(tried[kind], images=max(images, 0), seconds=max(images, 0) / rate)
 
 
 def run(of: Plan, on: str, say: Callable[[list[Outcome], int], None]) -> list[Outcome]:

@@ -36,7 +36,7 @@ class CheckpointWriter:
         self.saved = time.monotonic()
         self.cost = 0.0
         self._thread: threading.Thread | None = None
-        self._error: OSError | None = None
+        self._error: Exception | None = None
         self._bytes = 0
 
     @property
@@ -76,8 +76,9 @@ class CheckpointWriter:
             self._thread = None
         error, self._error = self._error, None
         if error is not None:
+            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
             raise InputError(
-                f"{self.folder}: no checkpoint can be written ({error.strerror or error}), {self._bytes / 2**20:.0f} "
+                f"{self.folder}: no checkpoint can be written ({reason}), {self._bytes / 2**20:.0f} "
                 "MiB are needed: mend that, and the same command goes on from the last one."
             ) from error
 
@@ -92,7 +93,7 @@ class CheckpointWriter:
                 file.write(hashlib.sha256(payload).digest())
             for old in [*_newest_first(self.folder)[KEPT:], *self.folder.glob(".*.tmp")]:
                 old.unlink()
-        except OSError as error:
+        except Exception as error:  # said by `wait`, not lost with the thread
             self._error = error
 
 

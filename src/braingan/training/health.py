@@ -65,7 +65,8 @@ class Health:
             return f"no longer finite: {not_finite.replace('_', ' ')}"
         signs = {
             "the discriminator has won: its loss is {discriminator_loss:.2g}, the generator's {generator_loss:.2g}":
-                means["discriminator_loss"] < WON_DISCRIMINATOR and means["generator_loss"] > WON_GENERATOR,
+                means["discriminator_loss"] < WON_DISCRIMINATOR
+                and (means["generator_loss"] > WON_GENERATOR or means["fake_probability"] < math.exp(-WON_GENERATOR)),
             "the generator paints one picture: its slices differ {diversity:.2g} times as much as real ones do":
                 means["diversity"] < ONE_PICTURE and self.batch_size >= FEWEST,
         }  # fmt: skip

@@ -109,7 +109,7 @@ class Record:
         if saved is not None:
             try:
                 self.state.restore(saved)
-            except (KeyError, TypeError) as error:
+            except (KeyError, TypeError, ValueError, RuntimeError) as error:
                 raise InputError(
                     f"{self.folder.checkpoints}: another version of braingan wrote them: finish the run with that "
                     "one, or train into another folder."

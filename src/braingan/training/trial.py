@@ -57,6 +57,7 @@ def try_steps(store: Store, frames: tuple[str, ...], model: Architecture, settin
     rate = settings.batch_size / statistics.median(seconds[STEPS // 2 :])
     images = settings.epochs * len(batches.indices)
     length = images / rate
-    length = min(length, settings.minutes * 60 or length)
+    if settings.minutes:
+        length = min(length, settings.minutes * 60)
     parameters = {name: count_parameters(network) for name, network in state.networks.items()}
-    return Trial(device.describe(), rate, images, length, device.peak_memory(), parameters)
+    return Trial(device.describe(), rate, round(length * rate), length, device.peak_memory(), parameters)

@@ -27,7 +27,8 @@ def nifti(listing: Listing) -> Collection | None:
         labels = brain or LABEL_MAP.fullmatch(stem(path))
         scan = path.parent / labels["scan"] if labels and labels["scan"] else None
         if scan in beside:
-            (brains if brain else masks)[scan] = path
+            if (brains if brain else masks).setdefault(scan, path) != path:
+                passed_over.append((listing.name(path), "a second mask of its scan: not used"))
         elif labels:
             passed_over.append((listing.name(path), "a label map by its name, but the scan is not there"))
         elif listing.of_label_maps(path):

@@ -5,6 +5,9 @@ from pathlib import Path
 
 from braingan.data.sources.listing import LABEL_MAP, Collection, Listing, Scan, leak_note, stem
 from braingan.data.volumes import dimensions
+from braingan.folders import SAMPLE_FILES
+
+TABLE, OVERVIEW = SAMPLE_FILES
 
 
 def pictures(listing: Listing) -> Collection | None:
@@ -37,6 +40,9 @@ def _one_by_one(listing: Listing, kind: str, files: Sequence[Path]) -> Collectio
         labels = LABEL_MAP.fullmatch(stem(path))
         if labels and labels["scan"] and path.parent / labels["scan"] in beside:
             passed_over.append((listing.name(path), f"by its name the label map of another of the {kind}: not read"))
+            continue
+        if path.name == OVERVIEW and path.with_name(TABLE).exists():
+            passed_over.append((listing.name(path), "an overview of the sample beside it: not read"))
             continue
         if listing.of_label_maps(path):
             passed_over.append((listing.name(path), "a label map by its folder's name: not read"))

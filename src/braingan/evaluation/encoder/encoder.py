@@ -70,8 +70,8 @@ class Encoder:
     def predict(self, images: UInt8[np.ndarray, "n side side"]) -> dict[str, Shaped[np.ndarray, "n ..."]]:
         """Return what slices show, as far as the store taught it.
 
-        `frame` (names) and `frame_probabilities`, `label` and `label_probabilities`, `depth` (0 inferior to 1
-        superior), `lesion_area_mm2` (at the store's pixel size) and `lesion_probability` (that there is any).
+        `frame` (names) and `frame_probabilities`, `label` and `label_probabilities`, `depth` (0 to 1 along
+        the store's axis), `lesion_area_mm2` (at the store's pixel size) and `lesion_probability` (that there is any).
 
         Raises:
             InputError: the slices are not of the store's side.
