@@ -56,10 +56,10 @@ def test_pseudonyms_change_neither_slices_nor_splits(tmp_path):
 
 def test_numbers_do_not_follow_the_alphabet_and_depend_on_the_names_alone(tmp_path):
     scans = deal(list_scans(made.picture_folder(tmp_path, subjects=9, each=1), DataSettings().pattern), PRIVATE)
-    hidden, _ = with_pseudonyms(scans)
+    hidden, _ = with_pseudonyms(scans, tmp_path)
     order = {scan.path: scan.subject for scan in hidden.scans}
     assert [order[path] for path in sorted(order)] != sorted(order.values())
-    turned, _ = with_pseudonyms(replace(scans, scans=scans.scans[::-1]))
+    turned, _ = with_pseudonyms(replace(scans, scans=scans.scans[::-1]), tmp_path)
     assert {scan.path: scan.subject for scan in turned.scans} == order
 
 
@@ -111,5 +111,5 @@ def test_pseudonyms_are_recommended_only_where_names_are_kept(tmp_path):
     (tmp_path / "scan.nii").touch()
     listed = list_scans(tmp_path, DataSettings().pattern)
     assert "set data.names to pseudonyms" in listed.notes[-1]
-    hidden, _ = with_pseudonyms(listed)
+    hidden, _ = with_pseudonyms(listed, tmp_path)
     assert hidden.notes == listed.notes[:-1] != []

@@ -73,6 +73,13 @@ def test_halves_with_too_few_slices_for_a_radius_give_no_interval():
     assert found.metrics["frechet_distance"]["value"] > 0
 
 
+def test_halves_with_too_few_slices_of_others_give_no_interval_of_these():
+    unequal = np.repeat(np.arange(4), (30, 3, 4, 4))
+    found = compare(slices(41, 0, unequal), [slices(41)], slices(41, 0, unequal), Corner(), 5)
+    assert "low" in found.metrics["precision"]
+    assert "low" not in found.metrics["precision_other_subject"]
+
+
 def test_the_interval_of_a_mean_is_students():
     """Brightness: the mean of independent slices."""
     made = slices(400)

@@ -118,9 +118,9 @@ def test_uses_of_the_test_subjects_are_counted(copied, pixels):
     first = evaluate(copied)["protocol"]["test_uses"]
     assert evaluate(copied)["protocol"]["test_uses"] == first >= 1
     assert "test_uses" not in evaluate(copied, split="validation")["protocol"]
-    shutil.copytree(copied.root, copied.root.parent / "other" / copied.root.name)  # another run of the same name
-    other = evaluate(RunFolder(copied.root.parent / "other" / copied.root.name))
-    assert other["protocol"]["test_uses"] == first + 1
+    other = RunFolder(copied.root.with_name("other"))
+    shutil.copytree(copied.root, other.root)
+    assert evaluate(other)["protocol"]["test_uses"] == first + 1
 
 
 def test_damaged_features_are_computed_anew(copied, pixels):

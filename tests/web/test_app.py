@@ -6,6 +6,7 @@ import io
 import json
 import re
 import shutil
+import socket
 import threading
 import time
 import zipfile
@@ -127,7 +128,7 @@ def test_slices_are_made_as_asked_and_the_same_again(client):
 
 def test_near_copies_are_marked_on_the_page_and_in_what_is_kept(root, monkeypatch):
     gate = SimpleNamespace(nearest=lambda made: made, refuses=lambda made: np.arange(len(made)) == 1)
-    monkeypatch.setattr(Workshop, "gate", lambda self, run: gate)
+    monkeypatch.setattr(Workshop, "gate", lambda self, run, end: gate)
     client = TestClient(create_app(root), base_url=HOST)
     page = client.post("/runs/measured/slices", data={"count": 3}).text
     assert page.count("near-copy") == 1
@@ -147,14 +148,24 @@ def test_the_look_through_training_slices_is_bounded_and_made_once(root, monkeyp
         raise InputError("too few")
 
     monkeypatch.setattr(generation.Gate, "of_store", of_store)
-    monkeypatch.setattr(generation, "SECONDS", 0.05)
     shop, run = Workshop(), RunFolder(root / "measured")
     with pytest.raises(InputError, match="for the first time: try again soon"):
-        shop.gate(run)
+        shop.gate(run, time.monotonic() + 0.05)
     ready.set()
     shop.begin_gate(run).result(10)
-    assert shop.gate(run) is None
+    assert shop.gate(run, time.monotonic()) is None
     assert len(begun) == 1
+
+
+def test_a_fault_of_the_look_through_is_not_kept(root, monkeypatch):
+    def fails(store, frames):
+        raise OSError("a disk that went away")
+
+    monkeypatch.setattr(generation.Gate, "of_store", fails)
+    shop, run = Workshop(), RunFolder(root / "measured")
+    for _ in range(2):
+        with pytest.raises(OSError, match="went away"):
+            shop.gate(run, time.monotonic() + 10)
 
 
 def test_a_full_queue_and_too_slow_a_generator_are_said(root, monkeypatch):
@@ -285,7 +296,8 @@ def test_beyond_this_machine_a_token_is_needed(root):
     assert client.get("/").status_code == 200
     assert client.get("/", headers={"host": "evil.example:8765"}).status_code == 403
     assert client.get("/", headers={"host": "192.0.2.1:8765junk"}).status_code == 403
-    assert client.get("/", headers={"host": "localhost:8765"}).status_code == 200
+    for host in ("localhost:8765", f"{socket.gethostname().upper()}:8765", f"{socket.gethostname().lower()}:8765"):
+        assert client.get("/", headers={"host": host}).status_code == 200
 
 
 def test_one_address_answers_to_its_own_name_alone(root):
@@ -412,6 +424,8 @@ def test_a_run_that_was_stopped_is_not_shown_as_training(root, tmp_path):
     run = RunFolder(tmp_path / "begun")
     catalogue = Catalogue(tmp_path)
     write_log(run, read_log(run)[:1])
+    assert catalogue.open("begun").state == "waiting"  # it was finished, for fewer epochs
+    add_event(run, 8, "continued on a made processor")
     assert catalogue.open("begun").state == "training"
     add_event(run, 8, "stopped on request")
     assert catalogue.open("begun").state == "stopped"
@@ -419,15 +433,18 @@ def test_a_run_that_was_stopped_is_not_shown_as_training(root, tmp_path):
 
 def test_a_run_that_can_not_be_read_is_said_and_hides_no_other(root, tmp_path):
     shutil.copytree(root / "measured", tmp_path / "measured")
-    for name, content in (("other", "{}"), ("damaged", "{"), ("foreign", '{"format": 1, "model_type": "bert"}')):
+    for name, content in (("other", "{}"), ("damaged", "{"), ("foreign", '{"format": 1, "recipe": null}')):
         (tmp_path / name).mkdir()
         (tmp_path / name / "config.json").write_text(content)
     page = TestClient(create_app(tmp_path), base_url=HOST).get("/").text
     assert page.count("unreadable: ") == 3
     assert "4 of 4 runs" in page
     metrics = next((tmp_path / "measured").glob("snapshots/*/metrics.json"))
-    metrics.write_text("{}")
-    assert Catalogue(tmp_path).open("measured").state.startswith("unreadable")
+    for content in ("{}", '{"metrics": {"copies": {}}}', '{"metrics": []}'):
+        metrics.write_text(content)
+        assert Catalogue(tmp_path).open("measured").state.startswith("unreadable")
+    answer = TestClient(create_app(tmp_path), base_url=HOST).post("/runs/measured/slices", data={"count": 1})
+    assert "has no weights that can be read" in answer.text
 
 
 def test_a_mistake_in_rows_leaves_them_where_they_are(client, monkeypatch):
@@ -445,7 +462,7 @@ def test_a_study_says_how_far_a_run_is_and_why_it_failed(root, tmp_path):
     shutil.copytree(root / "measured", study.run("run").root)
     cell = {"values": {"training.seed": 0}, "run": "run", "slices": 8, "subjects": 2, "note": "", "failed": ""}
     epochs = int(read_log(study.run("run"))[-1]["epoch"])
-    for wanted, failed, state in ((epochs, "", "measured"), (epochs + 1, "", "training"),
+    for wanted, failed, state in ((epochs, "", "measured"), (epochs + 1, "", "waiting"),
                                   (epochs + 1, "no memory", "failed: no memory")):  # fmt: skip
         cells = [cell | {"epochs": epochs}, cell | {"epochs": wanted, "failed": failed}]
         plan = {"format": 1, "title": "T", "store": "", "store_folder": "", "cells": cells}

@@ -11,7 +11,7 @@ import uvicorn
 
 from braingan.folders import StudyFolder, read_csv, write_csv, write_json
 from braingan.study.reading import Readings
-from braingan.training.run import read_log, write_log
+from braingan.training.run import add_event, read_log, write_log
 from braingan.web.app import create_app
 
 playwright = pytest.importorskip("playwright.sync_api")
@@ -31,6 +31,7 @@ def study(told, tmp_path_factory):
     running = folder.run("training")
     shutil.rmtree(running.root / "snapshots")
     write_log(running, read_log(running)[:1])
+    add_event(running, 8, "continued on a made processor")
     cells = [
         {"values": {"model.name": name}, "run": name, "epochs": 2, "slices": 8, "subjects": 2, "note": "", "failed": ""}
         for name in ("finished", "training")

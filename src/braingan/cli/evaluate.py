@@ -37,25 +37,22 @@ def command(
 
     if split not in ("test", "validation"):
         raise InputError(f"--split {split}: choose test or validation.")
-    chosen = [*(sets or []), *([f"evaluation.weights={json.dumps(str(weights.resolve()))}"] if weights else [])]
+    chosen = list(sets or [])
+    if weights:
+        chosen.append(f"evaluation.weights={json.dumps(str(weights.absolute()), ensure_ascii=False)}")
     if run is not None and real is None and fake is None:
         if train is not None:
             raise InputError("--train goes with --real and --fake: a run knows what it was trained on.")
-        given = (
-            RunFolder(run.absolute()),
-            data and data.absolute(),
-            split,
-            chosen,
-        )  # others work in folders of their own
         if on is None:
-            _print(evaluate(*given))
+            _print(evaluate(RunFolder(run), data, split, chosen))
         else:
+            given = RunFolder(run.absolute()), data and data.absolute(), split, chosen  # workers have other folders
             try:
                 with open_executor(on) as executor:
                     _print(executor.submit(evaluate, *given).result())
             except BrokenExecutor as error:
                 raise InputError(f"The worker of --on {on} ended abruptly, perhaps for want of memory.") from error
-        typer.echo(f"next: braingan report {run}")
+        typer.echo(f"next: braingan report {run}{f' --data {data}' if data else ''}")
     elif run is None and real is not None and fake is not None:
         if data is not None or on is not None or split != "test":
             raise InputError("--data, --on and --split go with a run, not with --real and --fake.")

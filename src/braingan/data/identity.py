@@ -1,9 +1,11 @@
 """Who is who: which split a subject is dealt to, and pseudonyms in the place of patients' names."""
 
 import hashlib
+import os
 from collections.abc import Iterable
 from dataclasses import replace
 from itertools import groupby
+from pathlib import Path
 
 from braingan.data.settings import DataSettings
 from braingan.data.sources.listing import NAMES_KEPT, Collection
@@ -36,13 +38,13 @@ def deal(collection: Collection, settings: DataSettings) -> Collection:
     return replace(collection, scans=scans)
 
 
-def with_pseudonyms(collection: Collection) -> tuple[Collection, list[tuple[str, str]]]:
+def with_pseudonyms(collection: Collection, root: Path) -> tuple[Collection, list[tuple[str, str]]]:
     """Take all names from a collection: subjects, volumes, labels and files are numbered.
 
     Subjects are numbered in the order of a hash of their names, which is not that of the alphabet.
 
     Returns:
-        the collection, and the key: pseudonym and what it stands for.
+        the collection, and the key: pseudonym and what it stands for, files by their path below `root`.
     """
     subjects = _numbered("subject", (scan.subject for scan in collection.scans))
     labels = {"": ""} | _numbered("label", (scan.label for scan in collection.scans if scan.label))
@@ -54,7 +56,7 @@ def with_pseudonyms(collection: Collection) -> tuple[Collection, list[tuple[str,
             volume = f"{subjects[subject]}/{number}"
             for place, scan in enumerate(files, 1):
                 name = f"{volume}/{place}"
-                key.append((name, str(scan.path)))
+                key.append((name, os.path.relpath(scan.path, root)))
                 scans.append(
                     replace(scan, subject=subjects[subject], volume=volume, label=labels[scan.label], name=name)
                 )

@@ -43,13 +43,14 @@ def prepare(source: Path, out: Path, settings: DataSettings, on: str, key: Path 
         InputError: nothing usable was found, `out` holds something else, or a package that the settings need is absent.
     """
     check_installed(settings)
-    source, out = source.absolute(), out.absolute()  # others work in folders of their own
+    if not on.startswith("local"):  # where others work in folders of their own
+        source, out = source.absolute(), out.absolute()
     folder = StoreFolder(out)
     collection = deal(_of_frames(list_scans(source, settings.pattern), settings), settings)
     listing = _listing(source, collection.scans)
     facts = {"name": source.resolve().name, "kind": collection.kind, **collection.facts}
     if settings.names == "pseudonyms" or (settings.names == "auto" and collection.private):
-        collection, pseudonyms = with_pseudonyms(collection)
+        collection, pseudonyms = with_pseudonyms(collection, source)
         facts["name"] = collection.kind
         if key is not None:
             _write_key(key, out, pseudonyms)

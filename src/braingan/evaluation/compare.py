@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Shaped
 
 from braingan.evaluation.coverage import in_balls, realism
 from braingan.evaluation.distances import at_infinity
@@ -36,8 +36,13 @@ def pair_of(real: SliceSet, other: SliceSet, extractor: Extractor, k: int) -> Pa
 
 def measurable(sets: Sequence[SliceSet], k: int) -> dict[str, Metric]:
     """Return the metrics that these sets, and their halves, allow: radii to other subjects need slices of others."""
-    enough = all(len(s) - int(np.unique(s.subjects, return_counts=True)[1].max()) >= 2 * k for s in sets)
+    enough = all(_of_others(s.subjects) >= 2 * k for s in sets)
     return {name: metric for name, metric in METRICS.items() if enough or not metric.other_subject}
+
+
+def _of_others(subjects: Shaped[np.ndarray, " n"]) -> int:
+    """Return how many slices are not of the subject that has most, which has fewest others."""
+    return len(subjects) - int(np.unique(subjects, return_counts=True)[1].max())
 
 
 def whole(pair: Pair, metrics: Mapping[str, Metric]) -> Values:
@@ -55,8 +60,11 @@ def on_halves(pair: Pair, metrics: Mapping[str, Metric], purpose: str) -> dict[s
     if min(len(pair.x), len(pair.y)) < LEAST_HALVED * pair.k:
         return {}
     real, generated = list(halves(pair.x_subjects, "real")), list(halves(pair.y_subjects, purpose))
-    if min(len(rows) for rows in (*real, *generated)) <= pair.k:  # most slices are of few subjects
+    each = [of[rows] for of, every in ((pair.x_subjects, real), (pair.y_subjects, generated)) for rows in every]
+    if min(map(len, each)) <= pair.k:  # most slices are of few subjects
         return {}
+    if min(map(_of_others, each)) < pair.k:
+        metrics = {name: metric for name, metric in metrics.items() if not metric.other_subject}
     found = [whole(pair.part(rows, columns), metrics) for rows, columns in zip(real, generated, strict=True)]
     return {name: np.array([values[name] for values in found]) for name in metrics}
 
@@ -126,7 +134,8 @@ def _entries(
     for name, metric in metrics.items():
         each = [of_set.values[name] for of_set in sets]
         halved = all(of.scattered for of in [*sets, floor])
-        on_each = np.mean([of.scattered[name] for of in sets], axis=0) if halved else None
+        here = halved and all(name in of.scattered for of in sets)
+        on_each = np.mean([of.scattered[name] for of in sets], axis=0) if here else None
         deviation = None if on_each is None else float(on_each.std(ddof=1))
         found[name] = entry(each, deviation, subjects, floor.values[name], metric.kind)
         if on_each is not None:

@@ -4,6 +4,7 @@ The floor is what real training slices score against the same held-out slices at
 """
 
 import hashlib
+import json
 import time
 from collections.abc import Iterable
 from contextlib import suppress
@@ -86,9 +87,9 @@ def parse_settings(of_run: dict[str, Any], sets: Iterable[str]) -> EvaluationSet
 
 def _count_use(store: Store, folder: RunFolder, images_seen: int) -> int:
     """Note that a snapshot was measured on a store's test subjects, and return how many ones were."""
-    uses, of = store.folder.derived / "test-uses", f"{folder.root.resolve()} {images_seen}"
+    of = json.dumps([read_config(folder)["identity"], folder.root.resolve().name, images_seen])
+    use = store.folder.derived / "test-uses" / hashlib.sha256(of.encode()).hexdigest()[:16]
     with suppress(OSError):  # a store that can't be written to keeps no count
-        uses.mkdir(parents=True, exist_ok=True)
-        (uses / hashlib.sha256(of.encode()).hexdigest()[:16]).touch()  # a file each: several processes may measure
-        return len(list(uses.iterdir()))
-    return 1
+        use.parent.mkdir(parents=True, exist_ok=True)
+        use.touch()  # a file each: several processes may measure
+    return len({use, *use.parent.glob("*")})

@@ -116,7 +116,7 @@ def write_gated_pictures(
             write_slices(generator, folder, seed, wish, _advancing(slices, advance), layout)
         of_data = {"store": store.fingerprint, "frames": list(frames)}
         wished = {name: value for name, value in generator.vocabulary.words(wish).items() if value}
-        about = {"wish": wished, "notes": _notes(gate)}
+        about = {"wish": wished, "notes": [*_notes(gate), *generator.config.get("notes", [])]}
         certificate = _certificate(generator, record(gate) | of_data, tally, seed) | about
         rows = ((one.number, f"{one.likeness:.4f}", one.training_slice, one.turn) for one in tally.refused)
         write_synthetic_csv(folder / REFUSED, ("number", "likeness", "training_slice", "turn"), rows)

@@ -178,7 +178,7 @@ def card(
     found = {} if metrics is None else metrics["metrics"]
     config = generator.config
     source, data = config.get("source", {}), config["recipe"]["data"]
-    shown, depth = ("", "0 first to 1 last") if source.get("kind") == "pictures" else VIEWS[data["axis"]]
+    shown, depth = ("", "0 first to 1 last") if source.get("kind", "pictures") == "pictures" else VIEWS[data["axis"]]
     rows = [(words_of(name, found[name]), found[name]) for name in IN_CARD if name in found]
     return environment.get_template("card.md.j2").render(
         model=generator.model.name,

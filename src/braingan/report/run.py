@@ -39,6 +39,8 @@ def write_report(folder: RunFolder, data: Path | None = None) -> Path:
     generated, masks = generator.with_masks(0, range(SHOWN))
     metrics = read_json(generator.snapshot.metrics) if generator.snapshot.metrics.exists() else None
     refused = unreadable(metrics) if metrics else ""
+    if metrics and not refused and metrics["protocol"]["store"] != store.fingerprint:
+        refused = "Measured beside another store: evaluate the run beside this one, or name that one by --data."
     rows = read_log(folder, generator.snapshot.images_seen)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("braingan.report", "."), autoescape=True, undefined=jinja2.StrictUndefined

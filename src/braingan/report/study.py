@@ -304,6 +304,7 @@ def _readings(folder: StudyFolder, rows: Sequence[Row]) -> list[dict[str, Any]]:
     """Return what readers made of each series of the blind reading test that is ended: before, it would be its key."""
     readings = Readings(folder.readings)
     names = {row.run.root.name: series_of(row, ("training.epochs",)) for row in rows}
+    names = {name: label for name, label in names.items() if list(names.values()).count(label) == 1}
     found = []
     for series in readings.series():
         try:

@@ -3,13 +3,13 @@
 A sample is made in a folder of its own and takes the place of the one that was there, whole or not at all.
 """
 
-import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 from jaxtyping import UInt8
@@ -79,8 +79,7 @@ def replacing_sample(out: Path) -> Iterator[Path]:
     earlier = read_csv(out / FILES)
     if out.exists() and any(out.iterdir()) and (not earlier or any(row.keys() != {"file"} for row in earlier)):
         raise InputError(f"{out} is not empty: choose another --out.")
-    made = out.with_name(f".{out.name}.{os.getpid()}.tmp")
-    shutil.rmtree(made, ignore_errors=True)  # of a killed process of the same number
+    made = out.with_name(f".{out.name}.{uuid4().hex[:12]}.tmp")
     made.mkdir(parents=True)
     try:
         yield made

@@ -85,7 +85,7 @@ class Series:
     def real(self) -> set[tuple[str, int]]:
         """Store and number of its real slices."""
         of = self.description
-        return {(of["store"], number) for number in of["real"]}
+        return {(of.get("store", ""), number) for number in of.get("real", ())}
 
     def slice(self, number: int) -> UInt8[np.ndarray, "side side"]:
         """One of its slices."""

@@ -161,7 +161,12 @@ def _tried(
     trial: Any, recipe: Recipe, store: Store, folder: StudyFolder, metric: str, do: Callable[[Job], Any]
 ) -> float | None:
     """Train what a trial suggests; return the metric, None of a training that came to no end."""
-    evaluation = recipe.evaluation.model_copy(update={"count": countable(recipe, store, "validation")})
+    try:
+        count = countable(recipe, store, "validation")
+    except InputError as error:
+        trial.set_user_attr("reason", str(error))
+        return None
+    evaluation = recipe.evaluation.model_copy(update={"count": count})
     training = recipe.training.model_copy(update={"trouble": "stop"})
     recipe = recipe.model_copy(update={"training": training, "evaluation": evaluation})
     run, epochs = folder.run(training_id(recipe, store)), recipe.training.epochs

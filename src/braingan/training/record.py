@@ -28,6 +28,7 @@ from braingan.training.run import (
 )
 from braingan.training.settings import TrainingSettings
 from braingan.training.state import State, Tally
+from braingan.training.step import NO_MEMORY
 
 GRID = 64
 """Slices in the grid of an epoch, always from the same latents."""
@@ -110,6 +111,8 @@ class Record:
             try:
                 self.state.restore(saved)
             except (KeyError, TypeError, ValueError, RuntimeError) as error:
+                if any(words in str(error) for words in NO_MEMORY):
+                    raise
                 raise InputError(
                     f"{self.folder.checkpoints}: another version of braingan wrote them: finish the run with that "
                     "one, or train into another folder."

@@ -111,8 +111,9 @@ class Catalogue:
         """Read a run; one that can't be read is shown, too, and hides no other."""
         try:
             return self._readable(root, cells)
-        except (InputError, OSError, KeyError, TypeError, ValueError) as error:
-            return Entry(RunFolder(root), root.name, {}, {}, f"unreadable: {error}", 0, [], None, {})
+        except Exception as error:  # whatever a foreign or damaged file holds
+            reason = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
+            return Entry(RunFolder(root), root.name, {}, {}, f"unreadable: {reason}", 0, [], None, {})
 
     def _readable(self, root: Path, cells: list[Mapping[str, Any]]) -> Entry:
         run = RunFolder(root)
@@ -121,7 +122,10 @@ class Catalogue:
         stamp = tuple(path.stat().st_mtime_ns if path.exists() else 0 for path in watched)
         stamp = (*stamp, hash(str(cells)))
         if root not in self._known or self._known[root][0] != stamp:
-            self._known[root] = stamp, _read(run, cells)
+            entry = _read(run, cells)
+            for shown in ("said", "settings", "images", "minutes"):
+                getattr(entry, shown)  # while what can't be shown is caught
+            self._known[root] = stamp, entry
         return self._known[root][1]
 
 
@@ -134,8 +138,9 @@ def _read(run: RunFolder, cells: list[Mapping[str, Any]]) -> Entry:
     epochs = max((cell["epochs"] for cell in cells), default=recipe.get("training", {}).get("epochs", 0))
     failed, last = next((cell["failed"] for cell in cells if cell["failed"]), ""), events[-1]["event"] if events else ""
     ended = int(log[-1]["epoch"]) >= epochs or (last == "finished" and not cells) if log else True
+    working = log and last != "finished"
     state = (
         f"failed: {failed}" if failed else ("measured" if metrics else "trained") if snapshot and ended
-        else "stopped" if last.startswith("stopped") else "training" if log else "waiting"
+        else "stopped" if last.startswith("stopped") else "training" if working else "waiting"
     )  # fmt: skip
     return Entry(run, label(values) if values else run.root.name, values, recipe, state, epochs, log, snapshot, metrics)

@@ -122,24 +122,34 @@ class Workshop:
         frames = tuple(config["recipe"]["data"]["frames"])
         key = config["identity"]["store"], *frames
         with self.setting_up:
-            if key not in self._gates:
-                of_store = partial(Gate.of_store, open_store_of(run, None), frames)
-                self._gates[key] = Future()
-                threading.Thread(target=_set_up, args=(of_store, self._gates[key]), daemon=True).start()
-            return self._gates[key]
+            if key in self._gates:
+                return self._gates[key]
+            of_store = partial(Gate.of_store, open_store_of(run, None), frames)
+            coming = self._gates[key] = Future()
+            threading.Thread(target=self._set_up, args=(key, coming, of_store), daemon=True).start()
+            return coming
 
-    def gate(self, run: RunFolder) -> Gate | None:
+    def _set_up(self, key: tuple[str, ...], coming: "Future[Gate | None]", of_store: Callable[[], Gate]) -> None:
+        try:
+            coming.set_result(of_store())
+        except InputError:
+            coming.set_result(None)
+        except BaseException as error:  # to be raised where the gate is wanted, and tried again
+            del self._gates[key]
+            coming.set_exception(error)
+
+    def gate(self, run: RunFolder, end: float) -> Gate | None:
         """Return the gate of a run's store; None while the store is gone, or where it is too small.
 
         Raises:
-            InputError: it is not ready yet.
+            InputError: it is not ready at the `end` of one's turn.
         """
         try:
             coming = self.begin_gate(run)
         except InputError:
             return None
         try:
-            return coming.result(SECONDS)
+            return coming.result(end - time.monotonic())
         except TimeoutError as error:
             raise InputError("Training slices are still looked through for the first time: try again soon.") from error
 
@@ -160,9 +170,8 @@ class Workshop:
         Raises:
             InputError: as `slices`.
         """
-        gate = self.gate(run)
         with self.turn() as end:
-            made = self._make(run, asked, end)
+            made, gate = self._make(run, asked, end), self.gate(run, end)
             return made, None if gate is None else gate.refuses(gate.nearest(made))
 
     def _make(self, run: RunFolder, asked: Asked, end: float) -> UInt8[np.ndarray, "n side side"]:
@@ -217,15 +226,6 @@ class Workshop:
                 return []
             self._nearest[run.root] = measured, shown
         return self._nearest[run.root][1]
-
-
-def _set_up(of_store: Callable[[], Gate], coming: "Future[Gate | None]") -> None:
-    try:
-        coming.set_result(of_store())
-    except InputError:
-        coming.set_result(None)
-    except BaseException as error:  # to be raised where the gate is wanted
-        coming.set_exception(error)
 
 
 def _written(run: RunFolder) -> int:

@@ -40,7 +40,7 @@ class Guard:
         local = {"localhost", "127.0.0.1", "[::1]"} if is_loopback(self.host) or self._everywhere else set()
         every = {socket.gethostname()} if self._everywhere else set()
         names = {self.host, f"[{self.host}]", *local, *every}
-        return {name for of in names for name in (of, f"{of}:{self.port}")}
+        return {name.lower() for of in names for name in (of, f"{of}:{self.port}")}
 
     @property
     def cookie(self) -> str:
@@ -58,10 +58,10 @@ class Guard:
 
     def refusal(self, request: Request) -> str:
         """Return why a request is refused; nothing if it is not."""
-        host, origin = request.headers.get("host", ""), request.headers.get("origin")
+        host, origin = request.headers.get("host", "").lower(), request.headers.get("origin")
         if not self._is_own(host):
             return f"This page is not {host}'s."
-        if origin is not None and origin.partition("://")[2] != host:
+        if origin is not None and origin.lower().partition("://")[2] != host:
             return f"Requests from {origin} are refused."
         if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
             return "Requests from other pages are refused."

@@ -66,9 +66,15 @@ class RunPages:
         self.site.insist_none_reads(file)
         return FileResponse(there[file], media_type=BYTES, headers=kept_as(f"{name}-{file}"))
 
+    def _able(self, name: str) -> Entry:
+        entry = self.site.catalogue.open(name)
+        if entry.snapshot is None:
+            raise InputError(f"{entry.name} has no weights that can be read.")
+        return entry
+
     def slices(self, name: str, asked: Annotated[Asked, Form()]) -> HTMLResponse:
         """Make slices and show them, near-copies marked."""
-        entry = self.site.catalogue.open(name)
+        entry = self._able(name)
         made, refused = self.site.workshop.judged(entry.run, asked)
         pictures = [
             {"number": n, "png": uri(pixels), "refused": refused is not None and bool(refused[n])}
@@ -81,13 +87,13 @@ class RunPages:
 
     def zipped(self, name: str, asked: Annotated[Asked, Query()]) -> Response:
         """Return slices as PNG files, near-copies named so."""
-        made, refused = self.site.workshop.judged(self.site.catalogue.open(name).run, asked)
+        made, refused = self.site.workshop.judged(self._able(name).run, asked)
         headers = kept_as(f"synthetic-{name}-{asked.seed}.zip")
         return Response(archive(made, refused, asked, name), media_type=BYTES, headers=headers)
 
     def nifti(self, name: str, asked: Annotated[Asked, Query()]) -> Response:
         """Return slices as NIfTI, one above the other, without near-copies."""
-        run = self.site.catalogue.open(name).run
+        run = self._able(name).run
         where = geometry(read_config(run))
         made, refused = self.site.workshop.judged(run, asked)
         if refused is not None:

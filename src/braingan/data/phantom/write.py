@@ -96,7 +96,10 @@ def phantom_store(out: Path, subjects: int, settings: PhantomSettings, data: Dat
     check_installed(data)
     if unknown := {name.lower() for name in data.frames} - {name.lower() for name in FRAMES}:
         raise InputError(f"data.frames: phantoms have {', '.join(FRAMES)}, but not {', '.join(sorted(unknown))}.")
-    folder, device = StoreFolder(out.absolute()), "cuda" if torch.cuda.is_available() else "cpu"
+    folder, device = (
+        StoreFolder(out if on.startswith("local") else out.absolute()),
+        "cuda" if torch.cuda.is_available() else "cpu",
+    )
     jobs = {
         f"imagesTr/{_name(number)}": partial(_write_part, folder, number, settings, data, device)
         for number in range(subjects)

@@ -40,6 +40,7 @@ if (reading) {
   answers.forEach((of) => { of.disabled = true; });
   if (picture.complete && picture.naturalWidth) seen();
   else picture.addEventListener("load", seen);
+  picture.addEventListener("error", () => { picture.alt = "The slice could not be loaded: load the page again."; });
   const keys = document.getElementById("keys");
   keys.checked = sessionStorage.getItem("keys") !== "off";
   keys.addEventListener("change", () => sessionStorage.setItem("keys", keys.checked ? "on" : "off"));
@@ -49,11 +50,14 @@ if (reading) {
   document.addEventListener("keydown", (event) => {
     // A key that is held down answers one slice, not those that follow.
     if (event.repeat || event.ctrlKey || event.metaKey || event.altKey || !keys.checked) return;
+    // By its place where the keyboard writes another alphabet.
+    const latin = /^[a-z]$/i.test(event.key);
+    const letter = latin ? event.key.toLowerCase() : { KeyR: "r", KeyG: "g" }[event.code];
     if ("12345".includes(event.key) && event.key.length === 1) {
       document.getElementById("confidence-" + event.key).checked = true;
-    } else if (event.code === "KeyR" || event.key.toLowerCase() === "r") {
+    } else if (letter === "r") {
       document.getElementById("real").click();
-    } else if (event.code === "KeyG" || event.key.toLowerCase() === "g") {
+    } else if (letter === "g") {
       document.getElementById("generated").click();
     }
   });
