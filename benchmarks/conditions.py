@@ -1,6 +1,6 @@
 """Whether a generator does as it is told: frames, depths, lesion areas, labels and masks; what that costs; if it helps.
 
-    python benchmarks/conditions.py OUT [--data STORE] [--subjects 200] [--slices 60:100/155] [--minutes 20]
+    python benchmarks/conditions.py OUT [--data STORE] [--subjects 400] [--slices 60:100/155] [--minutes 20]
             [--name conditions]
 
 Takes a store, or makes one of phantoms of four frames; proves its encoder on held-out slices; trains `latentflow` told
@@ -123,15 +123,15 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path)
     parser.add_argument("--data", type=Path, help="a store, instead of phantoms")
-    parser.add_argument("--subjects", type=int, default=200)
+    parser.add_argument("--subjects", type=int, default=400)
     parser.add_argument("--slices", default="60:100/155")
     parser.add_argument("--minutes", type=float, default=20)
     parser.add_argument("--name", default="conditions")
     given = parser.parse_args(arguments)
     path = given.data or given.out / "store"
     if given.data is None:
-        slices = ("--set", f"data.slices={given.slices}")
-        braingan("phantom", "--subjects", given.subjects, "--store", *slices, "--out", path)
+        sets = ("--set", f"data.slices={given.slices}", "--set", "data.align=centre")  # else no slice shows its depth
+        braingan("phantom", "--subjects", given.subjects, "--store", *sets, "--out", path)
     store = Store.open(path)
     no_masks = why_no_masks(store.columns["lesion_area_mm2"][store.select("train")])
     models = {name: sets for name, sets in MODELS.items() if name != MASKS or not no_masks}
