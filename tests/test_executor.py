@@ -9,13 +9,22 @@ from pathlib import Path
 import pytest
 
 from braingan.errors import InputError
-from braingan.executor import default_place, local_processes, open_executor
+from braingan.executor import as_seen_from, default_place, local_processes, open_executor
 
 
 def test_jobs_run_in_other_processes():
     with open_executor("local:1") as executor:
         assert executor.submit(os.getpid).result() != os.getpid()
     assert default_place().startswith("local:")
+
+
+def test_jobs_elsewhere_get_whole_paths_and_here_those_that_were_given(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert as_seen_from(Path("store"), "local:2") == Path("store")
+    for on in ("dask:tcp://host:8786", "slurm:partition=gpu"):
+        assert as_seen_from(Path("store"), on) == tmp_path / "store"
+    with pytest.raises(InputError, match="no known place"):
+        as_seen_from(Path("store"), "cloud")
 
 
 STARTS_A_WORKER = """

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 import made
+from braingan.cli.import_keras import command as import_command
 from braingan.errors import InputError
 from braingan.evaluation.evaluate import evaluate
 from braingan.folders import RunFolder
@@ -83,6 +84,23 @@ def test_without_a_store_it_can_be_sampled_and_is_measured_beside_the_one_named(
     found = evaluate(run, store.folder.root, sets=sets)
     assert found["protocol"]["store"] == store.fingerprint
     assert "Imported from a file of Keras" in read(write_report(run, store.folder.root)).text
+
+
+def test_the_command_says_what_comes_next_with_a_store_and_without(tmp_path, store, reads, capsys):
+    reads(GENERATORS["thesis4"](0.3))
+    import_command(tmp_path / "g.h5", tmp_path / "alone")
+    assert f"next: braingan evaluate {tmp_path / 'alone'} --data STORE" in capsys.readouterr().out
+    import_command(tmp_path / "g.h5", tmp_path / "beside", store.folder.root)
+    assert f"next: braingan evaluate {tmp_path / 'beside'}, or" in capsys.readouterr().out
+
+
+def test_a_report_beside_another_store_than_it_was_measured_beside_says_so(tmp_path, store, reads):
+    run, other = RunFolder(tmp_path / "run"), made.picture_store(tmp_path / "other", subjects=12)
+    reads(GENERATORS["thesis4"](0.3))
+    import_keras(tmp_path / "g.h5", run)
+    evaluate(run, store.folder.root, sets=["evaluation.seeds=1", "evaluation.also=[]"])
+    assert "Measured beside another store" in read(write_report(run, other.folder.root)).text
+    assert "Measured beside another store" not in read(write_report(run, store.folder.root)).text
 
 
 @pytest.mark.parametrize("name", GENERATORS)

@@ -16,6 +16,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, TypeVar
 
 from braingan.errors import InputError
@@ -44,6 +45,15 @@ def local_processes(on: str) -> int:
         f"--on {on} is no known place; use local:N with N processes, such as local:2, dask:ADDRESS of a scheduler, or "
         "slurm:partition=NAME."
     )
+
+
+def as_seen_from(path: Path, on: str) -> Path:
+    """Return a path as its jobs find it: elsewhere they work in folders of their own, here it stays as it was given.
+
+    Raises:
+        InputError: the place is not of a known kind.
+    """
+    return path if local_processes(on) else path.absolute()
 
 
 def open_executor(on: str, apart: bool = False) -> Executor:

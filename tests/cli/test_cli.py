@@ -74,6 +74,8 @@ def test_from_pictures_to_a_report(tmp_path):
         (["report", "absent"], 1, "braingan: absent is no run"),
         (["sample", "absent", "--out", "x"], 1, "braingan: absent is no run"),
         (["evaluate", "absent", "--split", "all"], 1, "choose test or validation"),
+        (["evaluate", "absent", "--train", "x"], 1, "--train goes with --real and --fake"),
+        (["evaluate", "--real", "a", "--fake", "b", "--data", "x"], 1, "--data, --on and --split go with a run"),
         (["fly"], 2, "No such command"),
     ],
 )

@@ -37,6 +37,7 @@ def test_no_name_reaches_the_store_and_the_key_has_them_all(tmp_path):
             assert name.decode() not in path.name
     with (tmp_path / "key.csv").open(encoding="utf-8") as file:
         key = {row["pseudonym"]: row["stands for"] for row in csv.DictReader(file)}
+    assert not any(of.startswith(("/", "..")) for of in key.values())  # files by their path below the source
     assert {key[f"subject-{n}"] for n in range(1, 5)} == {"Doe-Jane", "Mueller-Hans", "Ivanova-Olga", "Sato-Ken"}
     left_out = [line.split(",")[0] for line in store.folder.discarded.read_text().splitlines()[1:]]
     assert {key[name].rpartition("/")[2] for name in left_out} == {"Sato-broken.png", "Sato.gif"}

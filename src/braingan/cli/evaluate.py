@@ -32,7 +32,7 @@ def command(
 
     from braingan.errors import InputError
     from braingan.evaluation.evaluate import evaluate, evaluate_folders
-    from braingan.executor import open_executor
+    from braingan.executor import as_seen_from, open_executor
     from braingan.folders import RunFolder
 
     if split not in ("test", "validation"):
@@ -46,7 +46,7 @@ def command(
         if on is None:
             _print(evaluate(RunFolder(run), data, split, chosen))
         else:
-            given = RunFolder(run.absolute()), data and data.absolute(), split, chosen  # workers have other folders
+            given = RunFolder(as_seen_from(run, on)), data and as_seen_from(data, on), split, chosen
             try:
                 with open_executor(on) as executor:
                     _print(executor.submit(evaluate, *given).result())

@@ -23,6 +23,7 @@ from braingan.data.steps import add_volume, check_installed, finish_part, known_
 from braingan.data.store import Store
 from braingan.data.volumes import UnreadableError, Volume, dimensions, other_of_pair, read_shape, read_volume
 from braingan.errors import InputError
+from braingan.executor import as_seen_from
 from braingan.folders import StoreFolder, read_csv, write_csv
 
 NEARLY = 0.01
@@ -43,8 +44,7 @@ def prepare(source: Path, out: Path, settings: DataSettings, on: str, key: Path 
         InputError: nothing usable was found, `out` holds something else, or a package that the settings need is absent.
     """
     check_installed(settings)
-    if not on.startswith("local"):  # where others work in folders of their own
-        source, out = source.absolute(), out.absolute()
+    source, out = as_seen_from(source, on), as_seen_from(out, on)
     folder = StoreFolder(out)
     collection = deal(_of_frames(list_scans(source, settings.pattern), settings), settings)
     listing = _listing(source, collection.scans)

@@ -25,7 +25,8 @@ from braingan.report.wording import GROUPS, VIEWS, Words, interval_of, number, v
 from braingan.sampling.generator import TrainedGenerator
 from braingan.study.claims import GENERATORS, check, of_its_grid, source_study
 from braingan.study.losses import loss_facts
-from braingan.study.reading import Readings, scores
+from braingan.study.reading import Readings
+from braingan.study.reading_scores import scores
 from braingan.study.table import SEED, Row, by_cell, minutes_of, over_seeds, read_plan, read_rows, span, write_table
 from braingan.training.run import mosaic
 

@@ -232,12 +232,8 @@ def times(rows: Sequence[Row], tuning: float = 0.0) -> Figure | None:
     stages = [("tuning, with its evaluations", [(tuning, ORANGE)])] if tuning else []
     for row in runs:
         measured = sum(of.found.get("seconds", 0.0) for of in rows if of.run.root == row.run.root and of.found)
-        stages.append(
-            (
-                series_of(row, ("training.epochs",)),
-                [(row.seconds / 60, BLUE), (measured / 60, GREY)][: 1 + bool(measured)],
-            )
-        )
+        parts = [(row.seconds / 60, BLUE), *([(measured / 60, GREY)] if measured else [])]
+        stages.append((series_of(row, ("training.epochs",)), parts))
     if not stages:
         return None
     with mpl.rc_context(STYLE):

@@ -12,7 +12,8 @@ from pydantic import BeforeValidator
 
 from braingan.errors import InputError
 from braingan.evaluation.material import open_store_of
-from braingan.study.reading import REAL, Answer, name_of_reader, scores, share_of
+from braingan.study.reading import REAL, Answer, name_of_reader, share_of
+from braingan.study.reading_scores import scores
 from braingan.web.generation import NOTE, png, uri
 from braingan.web.site import Site, kept_as
 

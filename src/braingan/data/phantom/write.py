@@ -22,6 +22,7 @@ from braingan.data.steps import add_volume, check_installed, finish_part
 from braingan.data.store import Store
 from braingan.data.volumes import Volume
 from braingan.errors import InputError
+from braingan.executor import as_seen_from
 from braingan.folders import StoreFolder, is_empty, read_json, write_bytes, write_json
 
 VERSION = 1
@@ -75,7 +76,7 @@ def write_phantoms(out: Path, subjects: int, settings: PhantomSettings, on: str)
         "test": [],
     })  # fmt: skip
     waiting = [
-        partial(_write, out, number, settings)
+        partial(_write, as_seen_from(out, on), number, settings)
         for number, name in enumerate(names)
         if not all((out / folder / name).exists() for folder in ("imagesTr", "labelsTr"))
     ]
@@ -96,10 +97,7 @@ def phantom_store(out: Path, subjects: int, settings: PhantomSettings, data: Dat
     check_installed(data)
     if unknown := {name.lower() for name in data.frames} - {name.lower() for name in FRAMES}:
         raise InputError(f"data.frames: phantoms have {', '.join(FRAMES)}, but not {', '.join(sorted(unknown))}.")
-    folder, device = (
-        StoreFolder(out if on.startswith("local") else out.absolute()),
-        "cuda" if torch.cuda.is_available() else "cpu",
-    )
+    folder, device = StoreFolder(as_seen_from(out, on)), "cuda" if torch.cuda.is_available() else "cpu"
     jobs = {
         f"imagesTr/{_name(number)}": partial(_write_part, folder, number, settings, data, device)
         for number in range(subjects)
