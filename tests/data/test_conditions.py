@@ -110,6 +110,19 @@ def test_a_lesion_larger_than_any_at_its_depth_is_refused_with_the_range_there_a
         words.row(said["frame"], said["label"], float(said["depth"]), float(said["lesion_area_mm2"]))
 
 
+def test_rows_are_shrunk_to_the_largest_lesion_at_their_depth_and_the_unknown_stays_so(tmp_path):
+    store = rising(tmp_path)
+    words = Vocabulary.of(store, np.arange(len(store)), CONDITIONS)
+    rows = np.array([[0, 1, 0.2, 300], [0, 1, 0.8, 300], [0, 1, NAN, 300], [NAN, 1, 0.2, NAN]], np.float32)
+    wanted = rows.copy()
+    wanted[0, 3] = 16
+    np.testing.assert_array_equal(words.shrunk(rows), wanted)
+    assert rows[0, 3] == 300
+    np.testing.assert_array_equal(NO_WORDS.shrunk(rows), rows)
+    assert words.lesions(0.2) == (16, 16)
+    assert words.lesions(None) == words.lesions(0.8) == (16, 400)
+
+
 def test_no_lesion_is_refused_where_nobody_knows_the_lesions_of_its_depth(tmp_path):
     store = rising(tmp_path)
     store.columns["lesion_area_mm2"][store.columns["depth"] < 0.5] = np.nan

@@ -44,6 +44,22 @@ def test_the_last_number_decides_which_row():
     assert (rows[:25, DEPTH].diff() >= 0).all()
 
 
+def test_depth_by_depth_one_number_draws_a_lesion_as_large_among_its_kind():
+    torch.manual_seed(0)
+    depth = torch.rand(4000)
+    largest = 900 * (1 - (2 * depth - 1).square())  # of lesions, in the middle; half of the rows have none
+    area = largest * (2 * torch.rand(4000) - 1).clamp(min=0)
+    told = Told(0, 0, 16)
+    told.fit(torch.stack([torch.full((4000,), NAN)] * 2 + [depth, area], 1))
+    wishes = torch.full((50, 4), NAN)
+    wishes[:, DEPTH] = torch.linspace(0.1, 0.9, 50)
+    for share, least, most in ((0.3, 0.0, 0.0), (0.75, 0.35, 0.65), (0.95, 0.75, 1.0)):
+        areas = told.draw(wishes, torch.full((50,), float(torch.special.ndtri(torch.tensor(share)))))[:, LESION]
+        of_largest = areas / (900 * (1 - (2 * wishes[:, DEPTH] - 1).square()))
+        assert (of_largest >= least - 0.1).all()
+        assert (of_largest <= most + 0.1).all()
+
+
 def test_what_is_wished_for_is_kept_and_the_rest_drawn_to_go_with_it():
     told = fitted()
     rows = drawn(told, 1.0, NAN, NAN, NAN)

@@ -166,6 +166,17 @@ def test_onnx_makes_the_same_slices(which, request, tmp_path):
     assert np.abs(as_pixels - generator.sample(7, 4, wish)).max() <= 1
 
 
+def test_a_graph_that_makes_other_slices_is_not_written(told, tmp_path, monkeypatch):
+    runtime = pytest.importorskip("onnxruntime")
+    generator = TrainedGenerator.open(told)
+    generator = replace(generator, model=generator.model.model_copy(update={"steps": 1}))
+    other = type("Session", (), {"run": lambda self, names, given: [np.zeros((len(given["told"]), 1, 32, 32))]})
+    monkeypatch.setattr(runtime, "InferenceSession", lambda *_, **__: other())
+    with pytest.raises(InputError, match=r"differ from torch's by .*: this graph is not written"):
+        export(generator, tmp_path / "out", onnx=True)
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_folder_of_something_else_is_refused(told, tmp_path):
     (tmp_path / "README.md").write_text("mine")
     with pytest.raises(InputError, match="holds something else"):

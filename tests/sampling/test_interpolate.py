@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -61,6 +62,23 @@ def test_a_number_goes_through_its_range_and_a_name_through_all_names_at_one_lat
     assert (rows[0, 1:] == rows[1, 1:])[~np.isnan(rows[0, 1:])].all()
 
 
+def test_no_way_leads_to_a_lesion_larger_than_any_at_its_depth(told):
+    generator = TrainedGenerator.open(told)
+    words = generator.vocabulary
+    most = tuple(np.linspace(4, 100, len(words.lesion_at)))
+    generator = TrainedGenerator(
+        **vars(generator) | {"vocabulary": replace(words, lesion=(0.0, 100.0), lesion_at=most)}
+    )
+    low = float(words.depth[0])
+    assert way(generator, "lesion", 5, wish=generator.wish(depth=low))[1][:, 3].tolist() == [0, 1, 2, 3, 4]
+    rows = way(generator, "depth", 9, wish=generator.wish(lesion=80.0))[1]
+    np.testing.assert_allclose(
+        rows[:, 3], [min(80, generator.vocabulary.lesions(float(at))[1]) for at in rows[:, 2]], rtol=1e-6
+    )
+    assert rows[0, 3] == 4
+    assert rows[-1, 3] == 80
+
+
 def test_what_the_run_does_not_know_or_the_wish_fixes_is_no_way(trained, told):
     with pytest.raises(InputError, match="was not told its slices' depth"):
         way(TrainedGenerator.open(trained), "depth", 5)
@@ -95,6 +113,10 @@ def test_a_way_says_how_smoothly_it_moves_and_finer_steps_move_less(told, tmp_pa
         assert found["least_correlation"] == pytest.approx(min(pairs))
         means[count] = found["neighbour_correlation"]
     assert means[3] < means[33]
+    first = generator.told(0, [0])[0]
+    others = generator.make(generator.latents(0, range(16)), np.tile(first, (16, 1)))[:, 0].reshape(16, -1)
+    pairs = [np.corrcoef(one, other)[0, 1] for one, other in itertools.pairwise(others)]
+    assert found["unrelated_correlation"] == pytest.approx(np.mean(pairs))
 
 
 def test_the_command_says_it_and_writes_into_the_run_s_folder(told, tmp_path):
@@ -102,5 +124,7 @@ def test_the_command_says_it_and_writes_into_the_run_s_folder(told, tmp_path):
     shutil.copytree(told.root, run)
     call = [sys.executable, "-m", "braingan", "sample", run, "--interpolate", "depth", "--count", "3"]
     said = subprocess.run(call, capture_output=True, text=True, check=True).stdout
-    assert re.search(r"3 synthetic slices along depth.*neighbouring slices [01]\.\d{4}, at least [01]\.\d{4}\n", said)
+    number = r"-?[01]\.\d{4}"
+    assert re.search(rf"3 synthetic slices along depth.*neighbouring slices {number}, at least {number}", said)
+    assert re.search(rf"of slices of different latents {number}\n", said)
     assert len(read_csv(run / "interpolation" / "interpolation.csv")) == 3

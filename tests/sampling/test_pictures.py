@@ -1,7 +1,10 @@
 """Generated slices as files that say they are synthetic."""
 
+import gc
+import gzip
 import json
 import shutil
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -9,11 +12,14 @@ import pytest
 from PIL import Image
 
 from braingan.cli import sample
+from braingan.data.conditions import UNTOLD
 from braingan.errors import InputError
 from braingan.evaluation.pictures import read_folder
 from braingan.folders import RunFolder, read_csv
 from braingan.sampling.generator import TrainedGenerator
-from braingan.sampling.pictures import write_pictures
+from braingan.sampling.interpolate import write_interpolation
+from braingan.sampling.pictures import LAYOUTS, write_pictures, write_slices
+from braingan.sampling.volume import write_volumes
 from marking import marking
 
 
@@ -117,6 +123,34 @@ def test_the_layout_of_an_image_folder(which, request, tmp_path):
                 np.testing.assert_array_equal(np.asarray(picture), image % 2 * 255)
     write_pictures(generator, out, 1, 0)
     assert not [path for path in (out / "images").rglob("*") if path.is_file()]
+
+
+def test_every_file_says_that_it_is_synthetic(masked, tmp_path):
+    generator = TrainedGenerator.open(masked)
+    generator.config["geometry"] = {"axis": "axial", "pixel_mm": 1.0, "slice_mm": 1.0, "slice_depth": 0.2}
+    wish = generator.wish(frame="light")
+    for layout in LAYOUTS:
+        write_pictures(generator, tmp_path / layout, 2, 0, wish, layout)
+    write_interpolation(generator, tmp_path / "way", "depth", 3, 0)
+    write_volumes(generator, tmp_path / "volumes", 1, 0)
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert {path.suffix for path in files} == {".png", ".gif", ".gz", ".csv", ".json"}
+    for path in files:
+        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        assert b"synthetic" in content, path
+
+
+def test_tables_are_written_as_slices_come(trained, tmp_path):
+    generator, held, peaks = TrainedGenerator.open(trained), np.zeros((32, 32), np.uint8), []
+    for count in (200, 800):
+        (tmp_path / str(count)).mkdir()
+        gc.collect()
+        tracemalloc.start()
+        write_slices(generator, tmp_path / str(count), 0, UNTOLD, ((number, held) for number in range(count)))
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert len(read_csv(tmp_path / str(count) / "synthetic.csv")) == count
+    assert peaks[1] < 1.1 * peaks[0]
 
 
 def test_without_a_folder_slices_lie_in_the_run_s(told, tmp_path):

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import nibabel
 import numpy as np
@@ -17,6 +18,7 @@ from braingan.sampling.generator import TrainedGenerator
 from braingan.sampling.volume import (
     neighbour_correlations,
     real_volumes,
+    told_of,
     views,
     volume,
     write_volume,
@@ -50,6 +52,19 @@ def test_a_volume_has_all_depths_of_one_frame_at_one_latent(told, monkeypatch):
     np.testing.assert_array_equal(slices, volume(generator, 0, 3)[0])
     with pytest.raises(InputError, match="leave out --depth"):
         volume(generator, 0, 0, generator.wish(depth=0.5))
+
+
+def test_a_wished_lesion_is_nowhere_larger_than_any_at_its_depth_and_an_unwished_one_does_not_come_and_go(told):
+    generator = with_geometry(told)
+    words = generator.vocabulary
+    most = tuple(np.linspace(4, 100, len(words.lesion_at)))
+    generator = TrainedGenerator(
+        **vars(generator) | {"vocabulary": replace(words, lesion=(0.0, 100.0), lesion_at=most)}
+    )
+    rows = told_of(generator, 0, 0, generator.wish(frame="light", lesion=50.0))
+    at = [generator.vocabulary.lesions(float(depth))[1] for depth in rows[:, 2]]
+    np.testing.assert_allclose(rows[:, 3], np.minimum(50, at), rtol=1e-6)
+    assert rows[0, 3] < 10 < 50 == rows[-1, 3]
 
 
 def test_without_depth_or_distances_there_is_no_volume(told, trained):
@@ -126,6 +141,12 @@ def test_files_masks_views_and_how_neighbours_correlate(masked, tmp_path):
     rows = read_csv(out / "synthetic.csv")
     assert [row["file"] for row in rows] == ["synthetic_000000.nii.gz", "synthetic_000001.nii.gz"]
     assert [row["mask"] for row in rows] == ["synthetic_000000_mask.nii.gz", "synthetic_000001_mask.nii.gz"]
+    each = read_csv(out / "slices.csv")
+    assert [row["slice"] for row in each] == [str(place) for _ in range(2) for place in range(len(made[0]))]
+    assert {row["lesion_area_mm2"] for row in each} == {"16.0"}
+    assert [float(row["depth"]) for row in each[: len(made[0])]] == pytest.approx(
+        np.linspace(*generator.vocabulary.depth, len(made[0])), abs=1e-4
+    )
     for number, row in enumerate(rows):
         label = generator.vocabulary.words(generator.told(0, [number], wish)[0])["label"]
         assert (row["seed"], row["number"], row["frame"], row["label"]) == ("0", str(number), "light", label)
@@ -133,7 +154,7 @@ def test_files_masks_views_and_how_neighbours_correlate(masked, tmp_path):
     write_volumes(generator, out, 1, 0)
     assert {path.name for path in out.iterdir()} == {
         "synthetic_000000.nii.gz", "synthetic_000000_mask.nii.gz", "synthetic.csv", "views.png", "volumes.json",
-        "files.csv",
+        "files.csv", "slices.csv", "source.json",
     }  # fmt: skip
     with pytest.raises(InputError, match="is not empty"):
         write_volumes(generator, masked.root, 1, 0)

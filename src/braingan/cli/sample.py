@@ -86,7 +86,8 @@ def _interpolate(generator: "TrainedGenerator", out: Path, along: str, count: in
     found = write_interpolation(generator, out, chosen, count, seed, wish)
     typer.echo(
         f"{out}: {found['slices']} synthetic slices along {along}, as a strip and a GIF; correlation of neighbouring "
-        f"slices {_said(found['neighbour_correlation'])}, at least {_said(found['least_correlation'])}"
+        f"slices {_said(found['neighbour_correlation'])}, at least {_said(found['least_correlation'])}, of slices of "
+        f"different latents {_said(found['unrelated_correlation'])}"
     )
 
 

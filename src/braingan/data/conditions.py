@@ -102,15 +102,24 @@ class Vocabulary:
             _number("frame", frame, self.frames),
             _number("label", label, self.labels),
             at,
-            _within("lesion", lesion, *self._lesions(at)),
+            _within("lesion", lesion, self.lesions(at), " mm²" if at is None else " mm² at this depth"),
         )
         return np.asarray([np.nan if value is None else value for value in wished], np.float32)
 
-    def _lesions(self, depth: float | None) -> tuple[tuple[float, float] | None, str]:
-        """Return the extent of lesions, at a depth where one is wished for, and its unit."""
+    def lesions(self, depth: float | None) -> tuple[float, float] | None:
+        """Return the least and most lesion area, at a depth where one is given; None where no areas are known."""
         if depth is None or self.depth is None or self.lesion is None or not self.lesion_at:
-            return self.lesion, " mm²"
-        return (self.lesion[0], self.lesion_at[int(_part(np.asarray([depth]), self.depth)[0])]), " mm² at this depth"
+            return self.lesion
+        return self.lesion[0], self.lesion_at[int(_part(np.asarray([depth]), self.depth)[0])]
+
+    def shrunk(self, rows: Rows) -> Rows:
+        """Return rows whose lesions are at most as large as there were any at their depth."""
+        found = rows.copy()
+        if self.depth and self.lesion_at:
+            deep = np.isfinite(rows[:, 2])
+            most = np.asarray(self.lesion_at, np.float32)[_part(rows[deep, 2].astype(np.float64), self.depth)]
+            found[deep, 3] = np.where(rows[deep, 3] > most, most, rows[deep, 3])  # the unknown stays so
+        return found
 
     def columns(self, rows: Rows) -> dict[str, Shaped[np.ndarray, " n"]]:
         """Return rows as a store's columns."""

@@ -33,10 +33,12 @@ def contrast(
 
 
 def fit(real: SliceSet, generated: list[SliceSet], pixel_mm2: float) -> dict[str, Any]:
-    """Return how masks fit: `area_correlation` and `area_error_mm2` (mean, absolute) with areas told, and by frame.
+    """Return how masks fit: to the areas told, and to the grey levels of their frame.
 
-    By frame, `lesions`: how many real and generated slices there are, and how many of them have a lesion; and `frames`:
-    the mean contrast of these, and the share whose sign is the real mean's.
+    `area_correlation` is of all slices that were told an area; most may be told none, so `area_correlation_of_lesions`,
+    `area_error_mm2` (mean, absolute), `mean_area_mm2` and `mean_told_mm2` are of those told a lesion. By frame,
+    `lesions`: how many real and generated slices there are, and how many of them have a lesion; and `frames`: the mean
+    contrast of these, and the share whose sign is the real mean's.
     """
     masks, told = (np.concatenate(parts) for parts in zip(*(_known(of) for of in generated), strict=True))
     area = masks.sum(axis=(1, 2)) * pixel_mm2
@@ -52,13 +54,21 @@ def fit(real: SliceSet, generated: list[SliceSet], pixel_mm2: float) -> dict[str
             frames[name] |= {f"{side}_same_sign": float((np.sign(of) == sign).mean()) for side, of in ill.items()}
     areas: dict[str, Any] = {}
     if len(area):
-        spread = min(area.std(), told.std())
-        areas = {
-            "area_correlation": float(np.corrcoef(area, told)[0, 1]) if spread > 0 else None,
-            "area_error_mm2": float(np.abs(area - told).mean()),
-            "mean_area_mm2": float(area.mean()),
-        }
+        areas = {"area_correlation": _correlation(area, told)}
+        asked = told > 0
+        if asked.any():
+            areas |= {
+                "area_correlation_of_lesions": _correlation(area[asked], told[asked]),
+                "area_error_mm2": float(np.abs(area[asked] - told[asked]).mean()),
+                "mean_area_mm2": float(area[asked].mean()),
+                "mean_told_mm2": float(told[asked].mean()),
+            }
     return {"count": len(area), **areas, "lesions": lesions, "frames": frames}
+
+
+def _correlation(one: Float[np.ndarray, " n"], other: Float[np.ndarray, " n"]) -> float | None:
+    """Return the correlation of two quantities, None where one does not vary."""
+    return float(np.corrcoef(one, other)[0, 1]) if min(one.std(), other.std()) > 0 else None
 
 
 def _known(slices: SliceSet) -> tuple[Bool[np.ndarray, "n side side"], Float[np.ndarray, " n"]]:

@@ -7,7 +7,9 @@ the training slices' own rows, near to what is wished for:
 
     P(row r) ∝ Π exp(-(w_c - r_c)² / 2 h_c²)    over the conditions c that are wished for
 
-so that frames, depths and lesions go together as they do in the data. Where no row is near, it stays unknown.
+so that frames, depths and lesions go together as they do in the data. Where no row is near, it stays unknown. Rows lie
+in the order of frame, label and lesion, and one number says how far along the near ones the drawn row is: so at one
+latent, depth by depth, the lesion is as large among its kind, and a volume's does not come and go.
 """
 
 import math
@@ -54,8 +56,8 @@ class Told(nn.Module):
 
     @torch.no_grad()
     def fit(self, told: Float[Tensor, "n 4"]) -> None:
-        """Take the rows to draw from, sorted by frame, label and depth; and the scale of lesions."""
-        for condition in (LESION, DEPTH, LABEL, FRAME):
+        """Take the rows to draw from, sorted by frame, label, lesion and depth; and the scale of lesions."""
+        for condition in (DEPTH, LESION, LABEL, FRAME):
             told = told[told[:, condition].argsort(stable=True)]
         self.rows.copy_(told[torch.arange(ROWS) * len(told) // ROWS])
         areas = told[:, LESION].nan_to_num()

@@ -233,7 +233,9 @@ def _masks(found: Found) -> list[dict[str, str]]:
     """Return how lesion masks fit, a row per frame; the first rows are of all."""
     words = {
         "area_correlation": "correlation of a mask's area with the area told",
-        "area_error_mm2": "mean difference of the areas, mm²",
+        "area_correlation_of_lesions": "the same of masks that were told a lesion",
+        "mean_told_mm2": "mean area told of these, mm²",
+        "area_error_mm2": "mean difference of the areas of these, mm²",
     }
     rows = [
         {"what": what, "real": "", "generated": number(found[name])}

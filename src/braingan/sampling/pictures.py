@@ -16,7 +16,7 @@ from jaxtyping import UInt8
 
 from braingan.data.conditions import COLUMNS, UNTOLD, Row
 from braingan.errors import InputError
-from braingan.folders import SAMPLE_FILES, read_csv, write_csv, write_json
+from braingan.folders import SAMPLE_FILES, iterate_csv, read_csv, write_csv, write_json
 from braingan.sampling.generator import TrainedGenerator
 from braingan.training.run import mosaic, write_synthetic_png
 
@@ -77,14 +77,14 @@ def replacing_sample(out: Path) -> Iterator[Path]:
     """
     out = out.resolve()
     earlier = read_csv(out / FILES)
-    if out.exists() and any(out.iterdir()) and (not earlier or any(row.keys() != {"file"} for row in earlier)):
+    if out.exists() and any(out.iterdir()) and (not earlier or earlier[0].keys() != {"file", "synthetic"}):
         raise InputError(f"{out} is not empty: choose another --out.")
     made = out.with_name(f".{out.name}.{uuid4().hex[:12]}.tmp")
     made.mkdir(parents=True)
     try:
         yield made
         names = sorted(path.relative_to(made).as_posix() for path in made.rglob("*") if path.is_file())
-        write_csv(made / FILES, ("file",), [(name,) for name in names])
+        write_synthetic_csv(made / FILES, ("file",), ((name,) for name in names))
         out.mkdir(exist_ok=True)
         for path in (out / row["file"] for row in earlier):
             if path.resolve().is_relative_to(out):
@@ -126,37 +126,57 @@ def write_slices(
         InputError: the layout is of slices of one frame, and these are of several.
     """
     places, channel = LAYOUTS[layout], _frame(generator, wish) if layout == "nnunet" else ""
-    rows: list[tuple[str | int, ...]] = []
     first: list[UInt8[np.ndarray, "side side"]] = []
-    for number, image in slices:
-        made_by, mask = f"{generator.model.name}, seed {seed}, number {number}", ""
-        files = [(places.image.format(number), image, made_by)]
-        if generator.vocabulary.masks:
-            mask, inside = places.mask.format(number), generator.with_masks(seed, [number], wish)[1]
-            assert inside is not None
-            files.append((mask, inside[0] * np.uint8(places.inside), f"lesion mask, {made_by}"))
-        for name, pixels, note in files:
-            write_synthetic_png(folder / name, pixels, note)
-        told = generator.vocabulary.words(generator.told(seed, [number], wish)[0])
-        rows.append((files[0][0], seed, number, *told.values(), mask))
-        if len(first) < SHEET:
-            first.append(image)
-    write_synthetic_csv(folder / TABLE, LISTED, rows)
-    source = f"{generator.model.name}, a generator trained on slices of this source; what it makes is synthetic"
-    write_json(folder / "source.json", {"made_by": source, **generator.config.get("source", {})})
+
+    def rows() -> Iterator[tuple[str | int, ...]]:
+        for number, image in slices:
+            if len(first) < SHEET:
+                first.append(image)
+            yield _written(generator, folder, seed, number, image, wish, places)
+
+    write_synthetic_csv(folder / TABLE, LISTED, rows())
+    write_source(generator, folder)
     write_synthetic_png(folder / OVERVIEW, mosaic(np.stack(first), 8), f"seed {seed}, first {len(first)}")
     if layout == "imagefolder":
-        columns: tuple[str, ...] = ("file_name", *LISTED[1:-1], "mask_file_name")
-        there = slice(None if generator.vocabulary.masks else -1)
-        values = [[str(value).removeprefix("images/") for value in row[there]] for row in rows]
-        write_synthetic_csv(folder / METADATA, columns[there], values)
+        masks = {"mask": "mask_file_name"} if generator.vocabulary.masks else {}
+        columns = {"file": "file_name", **{name: name for name in LISTED[1:-1]}, **masks}
+        listed = ([row[name].removeprefix("images/") for name in columns] for row in iterate_csv(folder / TABLE))
+        write_synthetic_csv(folder / METADATA, tuple(columns.values()), listed)
     if layout == "nnunet":
-        write_json(folder / DATASET, _dataset(generator, channel, len(rows)))
+        count = sum(1 for _ in iterate_csv(folder / TABLE))
+        write_json(folder / DATASET, _dataset(generator, channel, count))
+
+
+def _written(
+    generator: TrainedGenerator,
+    folder: Path,
+    seed: int,
+    number: int,
+    image: UInt8[np.ndarray, "side side"],
+    wish: Row,
+    places: Layout,
+) -> tuple[str | int, ...]:
+    """Write a slice and its mask, if the run makes some, and return its row of the table."""
+    made_by, mask = f"{generator.model.name}, seed {seed}, number {number}", ""
+    file = places.image.format(number)
+    write_synthetic_png(folder / file, image, made_by)
+    if generator.vocabulary.masks:
+        mask, inside = places.mask.format(number), generator.with_masks(seed, [number], wish)[1]
+        assert inside is not None
+        write_synthetic_png(folder / mask, inside[0] * np.uint8(places.inside), f"lesion mask, {made_by}")
+    told = generator.vocabulary.words(generator.told(seed, [number], wish)[0])
+    return file, seed, number, *told.values(), mask
+
+
+def write_source(generator: TrainedGenerator, folder: Path) -> None:
+    """Write `source.json`: what the training slices' source says of itself and its terms."""
+    made_by = f"{generator.model.name}, a generator trained on slices of this source; what it makes is synthetic"
+    write_json(folder / "source.json", {"made_by": made_by, **generator.config.get("source", {})})
 
 
 def write_synthetic_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Write a table, a last column of which says of each row that it is of something synthetic."""
-    write_csv(path, (*header, "synthetic"), [(*row, "yes") for row in rows])
+    write_csv(path, (*header, "synthetic"), ((*row, "yes") for row in rows))
 
 
 def _frame(generator: TrainedGenerator, wish: Row) -> str:

@@ -16,19 +16,19 @@ from jaxtyping import Bool, Float, UInt8
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from braingan.data.conditions import CONDITIONS, NAMES, UNTOLD, Row
+from braingan.data.conditions import COLUMNS, CONDITIONS, NAMES, UNTOLD, Row, Rows
 from braingan.data.slices import cut, cut_spacing, stacked
 from braingan.data.store import Store
 from braingan.errors import InputError
 from braingan.folders import replacing, write_json
 from braingan.sampling.generator import TrainedGenerator
-from braingan.sampling.pictures import LISTED, TABLE, replacing_sample, write_synthetic_csv
+from braingan.sampling.pictures import LISTED, TABLE, replacing_sample, write_source, write_synthetic_csv
 from braingan.training.run import write_synthetic_png
 
 DEPTH = CONDITIONS.index("depth")
 SHOWN = 6
 """Volumes in a picture of views."""
-VIEWS, REAL_VIEWS = "views.png", "views-real.png"
+VIEWS, REAL_VIEWS, SLICES = "views.png", "views-real.png", "slices.csv"
 FILE, MASK = "synthetic_{:06d}.nii.gz", "synthetic_{:06d}_mask.nii.gz"
 DESCRIPTION = "synthetic brain MRI, made by braingan"
 REAL = "real brain MRI of test subjects, not synthetic: to be kept with the store"
@@ -43,17 +43,25 @@ def volume(
         generator: of a run.
         seed: of the latent.
         number: of the latent.
-        wish: what else is to hold for all slices; what it leaves open each slice draws for its depth.
+        wish: what else is to hold for all slices, a lesion's area as far as there are such at each depth; what it
+            leaves open each slice draws for its depth.
 
     Raises:
         InputError: the run was not told its slices' depth, or does not know how far apart slices are.
     """
+    z = generator.latents(seed, [number])
+    rows = told_of(generator, seed, number, wish)
+    made = generator.make(z.expand(len(rows), -1), rows)
+    return made[:, 0], made[:, 1] > 127 if generator.vocabulary.masks else None
+
+
+def told_of(generator: TrainedGenerator, seed: int, number: int = 0, wish: Row = UNTOLD) -> Rows:
+    """Return what each slice of a volume is told; see `volume`."""
     depths = _depths(generator, wish)
     wishes = np.tile(named(generator, seed, number, wish), (len(depths), 1))
     wishes[:, DEPTH] = depths
     z = generator.latents(seed, [number]).expand(len(depths), -1)
-    made = generator.make(z, generator.drawn(z, wishes))
-    return made[:, 0], made[:, 1] > 127 if generator.vocabulary.masks else None
+    return generator.vocabulary.shrunk(generator.drawn(z, wishes))
 
 
 def _depths(generator: TrainedGenerator, wish: Row) -> Float[np.ndarray, " n"]:
@@ -145,8 +153,8 @@ def write_volumes(
 ) -> dict[str, Any]:
     """Write volumes number 0 to `count` of a seed as NIfTI, with lesion masks if the run makes some, and their views.
 
-    `synthetic.csv` lists them. If the store is there, `views-real.png` shows real test volumes of the same frames. One
-    volume at a time is held in memory.
+    `synthetic.csv` lists them, `slices.csv` what each slice was told, counted from 0 along the axis. If the store is
+    there, `views-real.png` shows real test volumes of the same frames. One volume at a time is held in memory.
 
     Returns:
         what `volumes.json` says: the mean correlation of neighbouring slices, and that of real test volumes, if the
@@ -171,6 +179,9 @@ def write_volumes(
         masks = [MASK.format(number) if generator.vocabulary.masks else "" for number in range(count)]
         rows = [(FILE.format(n), seed, n, *told[n].values(), masks[n]) for n in range(count)]
         write_synthetic_csv(folder / TABLE, LISTED, rows)
+        header = ("file", "slice", *COLUMNS.values())
+        write_synthetic_csv(folder / SLICES, header, _told_each(generator, seed, wishes))
+        write_source(generator, folder)
         found = {
             "synthetic": "volumes of slices that were made one by one",
             "neighbour_correlation": made,
@@ -192,6 +203,12 @@ def _written(
         if masks is not None:
             write_volume(folder / MASK.format(number), masks.astype(np.uint8), where)
         yield slices
+
+
+def _told_each(generator: TrainedGenerator, seed: int, wishes: list[Row]) -> Iterator[tuple[str | int, ...]]:
+    for number, wish in enumerate(wishes):
+        for place, row in enumerate(told_of(generator, seed, number, wish)):
+            yield FILE.format(number), place, *generator.vocabulary.words(row).values()
 
 
 def _overview(
