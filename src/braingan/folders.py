@@ -39,8 +39,8 @@ def replacing(path: Path, lasting: bool = True) -> Iterator[Path]:
 
 
 def is_empty(folder: Path) -> bool:
-    """Whether a folder has no files but what a killed process left half-written."""
-    return all(path.name.startswith(".") and path.name.endswith(".tmp") for path in folder.iterdir())
+    """Whether a folder has no files but locks and what a killed process left half-written."""
+    return all(path.suffix == ".lock" or (path.name[0] == "." and path.suffix == ".tmp") for path in folder.iterdir())
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -252,6 +252,11 @@ class StudyFolder:
     def trials(self) -> Path:
         """What the tuning tried."""
         return self.root / "trials.json"
+
+    @property
+    def best(self) -> Path:
+        """The recipe that the tuning found best."""
+        return self.root / "best.toml"
 
     @property
     def table(self) -> Path:

@@ -5,15 +5,20 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
 
+import studies
 import taught
+from braingan.cli import study
+from braingan.study.table import read_rows
+from pages import read
 
 RECIPES = Path(__file__).parents[2] / "recipes" / "studies"
 BRAINGAN = """
 import braingan.study.run
 from braingan.training.trial import Trial
 
-def cost(of):
+def cost(of, on):
     for training in of.trainings:
         yield training, Trial("a made machine", 100.0, 36000, 360.0, 2**30, {})
 
@@ -67,7 +72,36 @@ def test_trials_are_counted_in(tmp_path, store):
     assert found.returncode == 0, found.stderr
     assert "2 cells, 2 trainings, after 5 trials of the tuning" in found.stdout
     assert "5 trials, each: 100 slices" in found.stdout
-    assert "left are 252,000 training images and 42 min" in found.stdout
+    assert "left are 252,000 training images and 42 min, one after another" in found.stdout
+    two = call(tmp_path, tmp_path / "study.toml", store, "--dry-run", "--on", "local:2")
+    assert "left are 252,000 training images and 21 min, 2 at once" in two.stdout
+
+
+def test_a_study_from_its_tuning_to_its_report_and_one_that_failed_ends_with_1(tmp_path, capsys):
+    pytest.importorskip("optuna")
+    pytest.importorskip("tomli_w")
+    tuned = "\n[tune]\ntrials = 1\nmetric = 'kernel_distance'\ntraining.learning_rate = { choices = [1e-3] }\n"
+    file, store, folder = studies.small_study(tmp_path, studies.FILE.replace("seed = [0, 1]", "seed = [0]") + tuned)
+    study.command(file, store.folder.root, folder.root)
+    said = capsys.readouterr()
+    assert said.out.splitlines()[-1] == str(folder.report)
+    assert f"{folder.best}: the best recipe, by validation subjects" in said.out
+    assert "study: 1 of 1 trainings" in said.err
+    rows = read_rows(folder)
+    assert {row.state for row in rows} == {"done"}
+    assert {row.recipe["training"]["learning_rate"] for row in rows} == {1e-3}
+    page = read(folder.report).text
+    assert "All with learning rate 0.001 and batch size 8." in page
+    assert "learning_rate = 0.001" in page[page.index("The best recipe of the tuning") :]
+    rows[0].snapshot.metrics.unlink()
+    rows[0].snapshot.weights("generator").write_bytes(b"damaged")
+    with pytest.raises(typer.Exit) as ended:
+        study.command(file, store.folder.root, folder.root)
+    assert ended.value.exit_code == 1
+    said = capsys.readouterr()
+    assert "is missing, damaged, or of another version" in said.err
+    assert said.out.splitlines()[-1] == str(folder.report)
+    assert "1 cells are measured" in read(folder.report).text
 
 
 @pytest.mark.parametrize("place", ["local:0", "local:x", "moon:1"])

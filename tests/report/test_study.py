@@ -16,7 +16,7 @@ import runs
 import studies
 import taught
 from braingan.data.store import Store, to_model_range
-from braingan.folders import RunFolder, StudyFolder, read_json, write_json
+from braingan.folders import RunFolder, StudyFolder, read_json, write_bytes, write_json
 from braingan.report.study import write_study_report
 from braingan.report.study_figures import label, pareto
 from braingan.sampling.generator import TrainedGenerator
@@ -81,14 +81,14 @@ def test_a_page_of_all_phases_with_its_files(study):
     assert page.text.count("latentflow, components 2") == 1
     header, *trained = table_after(path, "3 Training and optimisation")
     assert [row[0] for row in trained] == [
-        f"components 2, {epochs} epochs, seed {seed}" for epochs in (1, 3) for seed in (0, 1)
+        f"components 2, {epochs}, seed {seed}" for epochs in ("1 epoch", "3 epochs") for seed in (0, 1)
     ]
     assert "Device" not in header  # where all have one
     assert f"All on {rows[0].device}." in page.text
     assert "1 threads, torch " in rows[0].device
     assert [row[header.index("Subjects")] for row in trained] == [str(row.subjects) for row in rows]
     *cells, floor = table_after(path, "4 Results")[1:]
-    assert [row[0] for row in cells] == ["components 2, 1 epochs", "components 2, 3 epochs"]
+    assert [row[0] for row in cells] == ["components 2, 1 epoch", "components 2, 3 epochs"]
     assert floor[0] == "real training slices"
     assert "Mean over the training seeds" in page.text
     text = path.read_text()
@@ -199,6 +199,47 @@ def test_what_was_capped_says_so_wherever_it_stands(tmp_path, thesis):
     assert "1,000 slices, capped at 900" in (folder.figures / "losses.svg").read_text()
 
 
+def test_where_all_levels_were_capped_to_one_table_5_stands_and_says_so(tmp_path, thesis):
+    _, store = thesis
+    note = "more training slices were asked for; the store has 150, all of which were used."
+    rows = [replace(row, note=note, slices=150) for row in studies.made_rows(falls, seeds=1)]
+    path = write_study_report(studies.made_study(tmp_path / "capped", store, rows))
+    table = table_after(path, "Table 5 of the source study beside ours")[1:]
+    assert len(table) == 18
+    assert {row[4] for row in table} == {"150 (capped), 5", "150 (capped), 10"}
+    assert path.read_text().count("of the source study shows") == 4
+
+
+def test_each_cell_is_seen_by_its_first_seed_that_came_to_its_end_and_each_training_grows_once(tmp_path, thesis):
+    folder, _ = thesis
+    rows = [row for row in read_rows(folder) if row.model == "thesis4" and row.values["training.samples"] == 200]
+    grid = np.zeros((32 * 8, 32 * 8), np.uint8)
+    for row in rows:
+        row.run.samples.mkdir(exist_ok=True)
+        Image.fromarray(grid).save(row.run.samples / "epoch-00001.png")
+    for row in rows[:1]:
+        shutil.rmtree(row.run.root / "snapshots")
+    text = write_study_report(folder).read_text()
+    visual = text[text.index("5 Visual analysis") : text.index("6 Reproduce")]
+    assert len(re.findall("<h3>thesis.*? epochs</h3>", visual)) == 18
+    assert visual.count('class="growth"') == 1  # of the second seed's training, which both lengths share
+    assert visual.count('<use href="#made-') == 18 + 4
+    assert len(set(re.findall('<image id="(.*?)"', visual))) == visual.count("<image id=")
+
+
+def test_learning_rates_stand_beside_each_training_where_they_differ(thesis):
+    folder, _ = thesis
+    for row in read_rows(folder):
+        config = read_json(row.run.config)
+        config["recipe"]["training"] |= {"batch_size": 16, "learning_rate": 1e-4 if row.model == "thesis4" else 2e-4}
+        write_json(row.run.config, config)
+    header, *rows = table_after(write_study_report(folder), "How long the stages took")
+    assert header[:3] == ["Cell", "Learning rate", "Batch"]
+    assert {(row[0].split(",")[0], *row[1:3]) for row in rows} == {
+        ("thesis4", "0.0001", "16"), ("thesis7", "0.0002", "16"), ("thesis15", "0.0002", "16"),
+    }  # fmt: skip
+
+
 def test_phantoms_are_made_by_their_own_command(thesis):
     folder, store = thesis
     phantoms = {"kind": "phantom", "name": "phantoms", "subjects": 7, "seed": 3, "lesions": 0.5}
@@ -243,34 +284,75 @@ class Painted(runs.Tiny):
 
     def sample(self, generator, latents, told):
         chosen = PAINTED[(latents[:, 0].abs() * 1000).long() % len(PAINTED)]
-        return (chosen + 0.1 * torch.randn(chosen.shape) * (chosen > -1)).clamp(-1, 1)[:, None]
+        return (chosen + 0.1 * torch.randn(chosen.shape)).clamp(-1, 1)[:, None]
 
 
 PAINTED = torch.zeros(0)
 
 
-@pytest.mark.slow
-def test_a_study_of_18_runs_fits_into_15_megabytes(tmp_path, paints, monkeypatch):
+@pytest.fixture(scope="module")
+def made_page(tmp_path_factory):
+    """The page of a made study of 18 cells with every picture that there can be, as noisy as four layers make them."""
+    tmp_path = tmp_path_factory.mktemp("made")
     store = made.picture_store(tmp_path, subjects=12, each=8)
     slices = store.images(np.arange(len(store)))
-    monkeypatch.setitem(globals(), "PAINTED", torch.from_numpy(to_model_range(slices)))
-    paints(Painted())
     singled = [{"seed": 0, "number": number, "probability": 0.5} for number in range(8)]
     near = [{"seed": 0, "number": n, "training": n, "likeness": 0.5, "turn": "none"} for n in range(8)]
     more = {"detection": {"most_real": singled, "least_real": singled}, "memorisation": {"closest": near}}
     rows = [replace(row, found=row.found | more) for row in studies.made_rows(falls, seeds=1)]
     folder = studies.made_study(tmp_path / "study", store, rows)
-    noise = np.random.default_rng(0).integers(0, 20, (64, 112, 112))
+    noise = np.random.default_rng(0).integers(0, 40, (64, 112, 112))
     noisy = np.clip(slices[np.arange(64) % len(slices)] + noise, 0, 255).astype(np.uint8)
     grid = tmp_path / "grid.png"
     Image.fromarray(mosaic(noisy, 8)).save(grid)
-    for run in {row.run.root: row.run for row in read_rows(folder)}.values():
-        run.samples.mkdir()
+    for row in read_rows(folder):
+        row.run.samples.mkdir(exist_ok=True)
         for epoch in range(1, 11):
-            (run.samples / f"epoch-{epoch:05d}.png").hardlink_to(grid)
-    page = write_study_report(folder)
-    assert len(re.findall("<h3>thesis.*?epochs</h3>", page.read_text())) == 18
-    assert 2e6 < page.stat().st_size < 15e6
+            if not (path := row.run.samples / f"epoch-{epoch:05d}.png").exists():
+                path.hardlink_to(grid)
+        if row.epochs == 10:
+            for way in (1, 5):
+                write_bytes(row.run.snapshot(int(row.log[way]["images"])).weights("generator"), b"")
+
+    def opened(run, images_seen=None):
+        config, model = read_config(run), Painted()
+        networks = model.build(config["recipe"]["data"]["size"]).eval()
+        return TrainedGenerator(run, config, run.snapshots()[-1], model, networks)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(globals(), "PAINTED", torch.from_numpy(to_model_range(slices)))
+        patch.setattr("braingan.report.study.TrainedGenerator.open", opened)
+        return write_study_report(folder)
+
+
+@pytest.mark.slow
+def test_a_study_of_18_runs_fits_into_15_megabytes(made_page):
+    text = made_page.read_text()
+    assert len(re.findall("<h3>thesis.*?epochs</h3>", text)) == 18
+    assert text.count('class="growth"') == 9
+    appendix = text[text.index("Appendix: snapshots on the way") :]
+    assert appendix.count("<figure>") == 18
+    assert 8e6 < made_page.stat().st_size < 15e6
+
+
+@pytest.mark.slow
+def test_a_browser_opens_it_in_two_seconds_asks_nobody_and_prints_what_is_folded(made_page):
+    playwright = pytest.importorskip("playwright.sync_api")
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("there is no Chromium")
+    with playwright.sync_playwright() as engine:
+        browser = engine.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page, asked, took = browser.new_page(), [], []
+        page.on("request", lambda request: asked.append(request.url))
+        for _ in range(3):
+            page.goto(made_page.as_uri())
+            took.append(page.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd"))
+        assert {url for url in asked if not url.startswith("data:")} == {made_page.as_uri()}
+        assert sorted(took)[1] < 2000
+        page.emulate_media(media="print")
+        assert page.locator("details .gallery").first.is_visible()
+        browser.close()
 
 
 def test_an_unfinished_study_shows_what_is_there(study, tmp_path):

@@ -1,12 +1,13 @@
 """A study's figures: what is drawn of lists, seeds and capped cells."""
 
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
+import pytest
 
 from braingan.folders import RunFolder, SnapshotFolder
-from braingan.report.study_figures import along_axes, cost, figures_of, label, series_of
-from braingan.study.table import Row
+from braingan.report.study_figures import along_axes, cost, figures_of, label, losses, over_epochs, series_of
+from braingan.study.table import Row, over_seeds
 
 
 def row(seed, value, note="", **values):
@@ -29,16 +30,31 @@ def test_values_of_an_axis_may_be_lists():
     assert figures_of(rows).keys() >= {"along_axes", "cost", "losses", "times"}
 
 
-def test_bars_go_from_the_least_to_the_greatest_seed_and_of_one_seed_by_subject():
+def test_bars_are_the_intervals_over_seeds_and_of_one_seed_by_subject():
     rows = [row(seed, value, training__epochs=5) for seed, value in enumerate((4.0, 6.0, 8.0))]
     rows.append(row(0, 7.0, training__epochs=10))
-    assert bars(along_axes(rows).axes[0]) == [[4.0, 8.0], [0.0, 50.0]]
-    assert bars(cost(rows).axes[0]) == [[4.0, 8.0]]
+    found = over_seeds(rows[:3], "frechet_distance")
+    assert found["low"] < 0 < 25 < found["high"]
+    assert bars(along_axes(rows).axes[0]) == [pytest.approx([found["low"], found["high"]]), [0.0, 50.0]]
+    assert bars(cost(rows).axes[0]) == [pytest.approx([found["low"], found["high"]])]
 
 
-def test_the_mean_of_equal_seeds_is_drawn_whatever_its_rounding():
-    rows = [row(seed, 0.1, training__epochs=epochs) for seed in range(3) for epochs in (5, 10)]
-    np.testing.assert_allclose(bars(along_axes(rows).axes[0]), 0.1)
+def test_the_larger_a_mark_of_cost_the_more_slices_and_lengths_are_joined():
+    rows = [row(0, 9.0 - n, training__samples=5 * n, training__epochs=e) for n in (1, 2, 3) for e in (5, 10)]
+    rows = [replace(of, log=[of.log[0] | {"seconds": str(of.values["training.epochs"])}]) for of in rows]
+    axes = cost(rows).axes[0]
+    marks = [of.lines[0].get_markersize() for of in axes.containers]
+    assert marks == [4, 4, 6.5, 6.5, 9, 9]
+    joined = [line.get_xdata().tolist() for line in axes.lines if line.get_marker() == "None"]
+    assert joined[:3] == [pytest.approx([5 / 60, 10 / 60])] * 3
+
+
+def test_all_trainings_have_a_panel_and_snapshots_on_the_way_a_point():
+    rows = [row(0, 5.0, model__widths=n, training__epochs=10) for n in range(60)]
+    assert len(losses(rows).axes) == 60
+    assert over_epochs([replace(of, epochs=10) for of in rows]) is None
+    (axes,) = over_epochs([replace(rows[0], epochs=10), replace(rows[0], epochs=5)]).axes
+    assert axes.lines[0].get_xdata().tolist() == [5, 10]
 
 
 def test_capped_cells_say_so_in_names_and_under_axes():

@@ -1,5 +1,6 @@
 """A study runs, goes on, and leaves alone what is finished."""
 
+import concurrent.futures
 import multiprocessing
 import os
 import re
@@ -17,8 +18,8 @@ from braingan.errors import InputError
 from braingan.folders import StudyFolder, read_csv, read_json
 from braingan.recipe import train_recipe
 from braingan.study.grid import StudyFile
-from braingan.study.run import TRIES, begin, cost, outcomes, plan, threads, write_plan
-from braingan.study.table import read_rows, write_table
+from braingan.study.run import TRIES, begin, cost, note, outcomes, plan, threads, write_plan
+from braingan.study.table import on_the_way, read_rows, write_table
 from braingan.study.work import Job, Outcome, held, protocol_of, work
 
 
@@ -47,6 +48,46 @@ def test_every_cell_has_a_row_of_its_own_snapshot(study):
         assert row.found["protocol"]["snapshot"] == row.images
         assert row.subjects == row.found["protocol"]["training_subjects"]
     assert len({row.run.root for row in rows}) == 2
+
+
+def test_snapshots_on_the_way_are_measured_too_but_for_the_detector(tmp_path):
+    short = studies.FILE.replace("seeds = 1", "seeds = 1\ndetector = true").replace("seed = [0, 1]", "seed = [0]")
+    short = short.replace("threads = 1", "threads = 1\nsnapshots = [2, 9]")
+    file, store, folder = studies.small_study(tmp_path, short)
+    assert {outcome.state for outcome in studies.do(file, store, folder)} == {"done"}
+    rows = read_rows(folder)
+    (between,) = on_the_way(rows, read_json(folder.plan)["protocol"])
+    assert between.epochs == 2
+    assert "detector_accuracy" not in between.metrics
+    assert all("detector_accuracy" in row.metrics for row in rows)
+
+
+def test_who_began_a_study_first_leaves_the_plan_of_who_began_it_last(study, tmp_path):
+    file, store, _ = study
+    folder = StudyFolder(tmp_path / "study")
+    first = plan(StudyFile.read(file), store, folder)
+    write_plan(first, [])
+    (tmp_path / "more.toml").write_text(studies.FILE.replace("[1, 3]", "[1, 3, 5]"))
+    last = plan(StudyFile.read(tmp_path / "more.toml"), store, folder)
+    write_plan(last, [Outcome(last.trainings[1].id, "failed", "no room")])
+    before = read_json(folder.plan)
+    note(folder, Outcome(first.trainings[0].id, "failed", "a fault"))
+    after = read_json(folder.plan)
+    assert len(after["cells"]) == 6
+    assert [cell["failed"] for cell in after["cells"]] == ["a fault", "no room"] * 3
+    note(folder, Outcome(first.trainings[0].id, "done"))
+    assert read_json(folder.plan) == before
+
+
+def test_a_plan_is_written_by_one_process_at_a_time(study, tmp_path):
+    file, store, _ = study
+    folder = StudyFolder(tmp_path / "study")
+    planned = plan(StudyFile.read(file), store, folder)
+    write_plan(planned, [])
+    ids = [training.id for training in planned.trainings]
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: note(folder, Outcome(ids[number % 2], "failed", f"{number}")), range(40)))
+    assert all(cell["failed"] for cell in read_json(folder.plan)["cells"])
 
 
 def test_nothing_is_done_twice(study):

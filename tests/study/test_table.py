@@ -4,10 +4,13 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import pytest
+
 import studies
 import taught
-from braingan.folders import RunFolder, SnapshotFolder, read_csv, read_json, write_csv, write_json
-from braingan.study.table import Row, by_cell, minutes_of, over_seeds, read_rows, span, write_table
+from braingan.folders import RunFolder, SnapshotFolder, read_csv, read_json, write_bytes, write_csv, write_json
+from braingan.study.table import Row, by_cell, minutes_of, on_the_way, over_seeds, read_rows, span, write_table
 
 
 def row(seed, value=None, **values):
@@ -21,12 +24,51 @@ def test_rows_that_differ_in_the_seed_alone_are_one_cell():
     assert by_cell(rows) == [[rows[0], rows[2]], [rows[1], rows[3]]]
 
 
-def test_a_cell_s_value_is_the_mean_over_its_measured_seeds():
-    cell = [row(0, 4.0), row(1), row(2, 8.0), row(3, 3.0)]
-    assert over_seeds(cell, "frechet_distance") == {"value": 5.0, "low": 3.0, "high": 8.0}
+def test_a_cell_s_value_is_the_mean_over_its_measured_seeds_with_an_interval_about_seeds_and_subjects():
+    cell = [row(0, 4.0), row(1), row(2, 8.0), row(3, 3.0)]  # by subject from 1 to 9
+    found, of_seeds = over_seeds(cell, "frechet_distance"), 4.3027 * 7**0.5 / 3**0.5  # Student's, 2 degrees of freedom
+    assert found["value"] == 5
+    assert found["low"] == pytest.approx(5 - (((3 + 7 + 2) / 3) ** 2 + of_seeds**2) ** 0.5, rel=1e-3)
+    assert found["high"] == pytest.approx(5 + (((5 + 1 + 6) / 3) ** 2 + of_seeds**2) ** 0.5, rel=1e-3)
     assert over_seeds(cell[:2], "frechet_distance") == {"value": 4.0, "low": 1.0, "high": 9.0}
     assert over_seeds(cell[1:2], "frechet_distance") == {}
     assert over_seeds(cell, "kernel_distance") == {}
+
+
+def test_shares_that_all_seeds_agree_on_keep_their_interval_by_subject_and_stay_shares():
+    none = {"metrics": {"copies": {"value": 0.0, "low": 0.0, "high": 0.1}}}
+    found = over_seeds([replace(row(seed), found=none) for seed in range(3)], "copies")
+    assert found == {"value": 0.0, "low": 0.0, "high": pytest.approx(0.1)}
+    apart = [{"metrics": {"copies": {"value": value}}} for value in (0.0, 1.0)]
+    found = over_seeds([replace(row(seed), found=of) for seed, of in enumerate(apart)], "copies")
+    assert found == {"value": 0.5, "low": 0.0, "high": 1.0}
+
+
+def test_an_interval_over_seeds_holds_the_mean_of_endlessly_many_in_at_least_95_of_100_studies():
+    random, held = np.random.default_rng(0), 0
+    for _ in range(400):
+        subjects = random.normal()  # shared by the seeds, as they are measured beside the same subjects
+        values = 10 + subjects + random.normal(size=3)
+        entries = [{"value": of, "low": of - 1.96, "high": of + 1.96} for of in values]
+        rows = [replace(row(seed), found={"metrics": {"m": of}}) for seed, of in enumerate(entries)]
+        found = over_seeds(rows, "m")
+        held += found["low"] <= 10 <= found["high"]
+    assert held >= 0.95 * 400
+
+
+def test_snapshots_that_are_no_cells_are_rows_on_the_way(tmp_path):
+    store = taught.taught_store(tmp_path / "store", subjects=8)
+    folder = studies.made_study(tmp_path / "study", store, studies.made_rows(lambda *of: sum(of), seeds=1)[:2])
+    rows, protocol = read_rows(folder), read_json(folder.plan)["protocol"]
+    assert on_the_way(rows, protocol) == []
+    last = rows[-1]
+    snapshot = last.run.snapshot(int(last.log[6]["images"]))
+    write_bytes(snapshot.weights("generator"), b"")
+    (row,) = on_the_way(rows, protocol)
+    assert (row.epochs, row.values["training.epochs"], row.images, row.found) == (7, 7, last.slices * 7, None)
+    write_json(snapshot.metrics, read_json(last.snapshot.metrics))
+    assert on_the_way(rows, protocol)[0].metrics == last.metrics
+    assert on_the_way(rows, protocol | {"count": 3})[0].found is None
 
 
 def test_a_cell_s_minutes_are_of_the_trainings_that_came_to_its_end():

@@ -49,7 +49,7 @@ def command(
         typer.echo(note)
     if dry_run or here:
         searched = trials_left(read, folder)
-        _cost([(plan(read.first, store, folder, cap), searched)] if searched else [], planned, dry_run)
+        _cost([(plan(read.first, store, folder, cap), searched)] if searched else [], planned, on, dry_run)
     if dry_run:
         return
     begin(file, planned)
@@ -77,15 +77,17 @@ def command(
         raise typer.Exit(1)
 
 
-def _cost(trials: "list[tuple[Plan, int]]", planned: "Plan", each: bool) -> None:
+def _cost(trials: "list[tuple[Plan, int]]", planned: "Plan", on: str, each: bool) -> None:
     """Say what is left to do: the trials of a tuning, each like its plan's training, and the grid."""
     from braingan.cli.train import duration
+    from braingan.executor import local_processes
     from braingan.study.run import cost
 
+    at_once = max(local_processes(on), 1)
     images = seconds = 0.0
     device = ""
     for of, times in [*trials, (planned, 1)]:
-        for training, trial in cost(of):
+        for training, trial in cost(of, on):
             images, seconds = images + times * trial.images, seconds + times * trial.seconds
             device = trial.device
             ends = ", ".join(str(epochs) for epochs in sorted({cell.epochs for cell in training.cells}))
@@ -97,8 +99,9 @@ def _cost(trials: "list[tuple[Plan, int]]", planned: "Plan", each: bool) -> None
                 )
     if device:
         typer.echo(
-            f"left are {images:,.0f} training images and {duration(seconds)}, one after another, without evaluation, "
-            f"grids and checkpoints; the rates are those of ten steps of each kind of training on {device}"
+            f"left are {images:,.0f} training images and {duration(seconds / at_once)}, "
+            f"{f'{at_once} at once' if at_once > 1 else 'one after another'}, without evaluation, grids and "
+            f"checkpoints; the rates are those of ten steps of each kind of training, alone, on {device}"
         )
     else:
         typer.echo("nothing is left to train")

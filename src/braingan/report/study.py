@@ -17,7 +17,7 @@ from braingan.data.inspect import inspect_store
 from braingan.data.store import Store
 from braingan.errors import InputError
 from braingan.folders import SnapshotFolder, StudyFolder, read_json, write_bytes
-from braingan.report.figures import png_uri, svg
+from braingan.report.figures import png_uri
 from braingan.report.pictures import pairs, taken
 from braingan.report.run import growth, networks_of, real_slices
 from braingan.report.study_figures import figures_of, label, save, series_of
@@ -27,16 +27,30 @@ from braingan.study.claims import GENERATORS, check, of_its_grid, source_study
 from braingan.study.losses import loss_facts
 from braingan.study.reading import Readings
 from braingan.study.reading_scores import scores
-from braingan.study.table import SEED, Row, by_cell, minutes_of, over_seeds, read_plan, read_rows, span, write_table
+from braingan.study.table import (
+    EPOCHS,
+    SEED,
+    Row,
+    by_cell,
+    minutes_of,
+    on_the_way,
+    over_seeds,
+    read_plan,
+    read_rows,
+    span,
+    write_table,
+)
 from braingan.training.run import mosaic
 
-SHOWN, COLUMNS = 32, 8
+SHOWN, COLUMNS = 16, 8
 REM_AN_INCH = 7.0
 """At which a figure's letters are as large as the page's small ones."""
 SINGLED_OUT = 4
-"""Slices that are shown one by one, of each kind."""
+"""Slices that are shown one by one, of each kind, and of a snapshot on the way."""
 RESULTS = ("frechet_distance", "precision_other_subject", "recall_other_subject", "detector_accuracy", "copies")
 """The columns of the main table; the files have all."""
+BESIDE = ("precision_other_subject", "recall_other_subject", "detector_accuracy")
+"""What else of ours stands beside the source study's table."""
 ITS_DATA = {"kind": "decathlon", "name": "BRATS"}
 """How a store says that it is of the source study's collection."""
 
@@ -57,10 +71,14 @@ def write_study_report(folder: StudyFolder, data: Path | None = None) -> Path:
         raise InputError(f"{store.folder.root} is no longer the store that {folder.root} was trained on.")
     write_table(folder)
     trials = _trials(folder)
-    figures = figures_of(rows, sum((trial["minutes"] for trial in trials["rows"]), 0.0))
-    save(figures, folder.figures)
-    first = [row for row in rows if row.values.get(SEED) == rows[0].values.get(SEED)]
-    shown = [row for row in first if row.snapshot is not None]
+    between = on_the_way(rows, plan.get("protocol"))
+    figures = figures_of(rows, sum((trial["minutes"] for trial in trials["rows"]), 0.0), between)
+    drawn = save(figures, folder.figures)
+    shown = [row for row in (_seen(cell) for cell in by_cell(rows)) if row is not None]
+    seen = {row.run.root for row in shown}
+    way = [row for row in between if row.run.root in seen and _readable(row)]
+    lengths = {row.run.root: row.epochs for row in sorted(shown, key=lambda row: row.epochs)}
+    runs = [_looked_at(row, store, grown=row.epochs == lengths[row.run.root]) for row in shown]
     reals = _reals(shown, store)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("braingan.report", "."), autoescape=True, undefined=jinja2.StrictUndefined
@@ -78,21 +96,23 @@ def write_study_report(folder: StudyFolder, data: Path | None = None) -> Path:
         **_inspected(folder, store),
         models=_models(shown),
         flow=_flow(shown, store),
-        figures={name: svg(figure, name.replace("_", " ")) for name, figure in figures.items()},
+        figures=drawn,
         widths={name: round(REM_AN_INCH * figure.get_figwidth(), 1) for name, figure in figures.items()},
         trials=trials,
         trained=[_trained(row) for row in rows],
         devices=list(dict.fromkeys(row.device for row in rows if row.device)),
+        steps=list(dict.fromkeys(_steps(row) for row in rows if row.recipe)),
         results=_results(rows),
         thesis=_beside_the_thesis(rows, store),
         claims=check(rows) if any(row.model in GENERATORS for row in rows) else [],
         reals=list(reals.values()),
         sheet=(COLUMNS * store.side, SHOWN // COLUMNS * store.side),
-        opening=_opening(shown),
-        runs=[_looked_at(row, store) | {"real": list(reals).index(_frames(row))} for row in shown],
-        extra=_extra(first),
+        opening=_opening(shown, way),
+        runs=[run | {"real": list(reals).index(_frames(row))} for run, row in zip(runs, shown, strict=True)],
+        extra=_extra(way),
         readings=_readings(folder, rows),
         file=folder.file.read_text(encoding="utf-8"),
+        best=folder.best.read_text(encoding="utf-8") if folder.best.exists() else "",
         prepared="\n".join(f"{name} = {json.dumps(of)}" for name, of in store.description["settings"].items()),
         training_seeds=sorted({row.recipe["training"]["seed"] for row in rows if row.recipe}),
         versions=plan.get("versions", {}),
@@ -115,8 +135,24 @@ def _uri(path: Path) -> str:
     return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
 
 
-def _slices(row: Row, snapshot: SnapshotFolder) -> UInt8[np.ndarray, "n side side"]:
-    return TrainedGenerator.open(row.run, snapshot.images_seen).sample(SHOWN)
+def _seen(cell: Sequence[Row]) -> Row | None:
+    """Return the first training of a cell of which there are slices to see."""
+    return next((row for row in cell if _readable(row)), None)
+
+
+def _readable(row: Row) -> bool:
+    """Whether a row's snapshot is there, and whole: a damaged file costs its pictures, not the page."""
+    if row.snapshot is None:
+        return False
+    try:
+        TrainedGenerator.open(row.run, row.snapshot.images_seen)
+    except InputError:
+        return False
+    return True
+
+
+def _slices(row: Row, snapshot: SnapshotFolder, count: int = SHOWN) -> UInt8[np.ndarray, "n side side"]:
+    return TrainedGenerator.open(row.run, snapshot.images_seen).sample(count)
 
 
 def _models(rows: Sequence[Row]) -> list[dict[str, Any]]:
@@ -173,12 +209,19 @@ def _trained(row: Row) -> dict[str, Any]:
         "generator_change": number(facts.generator_change), "late_deviation": number(facts.late_deviation),
     }  # fmt: skip
     return {
-        "name": series_of(row, ()), "state": row.state, "images": row.images, "minutes": row.seconds / 60,
-        "subjects": row.subjects, "device": row.device,
+        "name": series_of(row, ()), "steps": _steps(row), "state": row.state, "images": row.images,
+        "minutes": row.seconds / 60, "subjects": row.subjects, "device": row.device,
         "rate": row.images / row.seconds if row.seconds else 0.0,
         "memory": float(last.get("memory_mib") or math.nan), "facts": said,
         "troubles": [of["event"] for of in row.troubles],
     }  # fmt: skip
+
+
+def _steps(row: Row) -> tuple[str, str]:
+    """Return a training's learning rate and batch size; empty before it has begun."""
+    training = row.recipe.get("training", {})
+    rate, batch = training.get("learning_rate"), training.get("batch_size")
+    return "" if rate is None else f"{rate:g}", "" if batch is None else f"{batch}"
 
 
 def _results(rows: Sequence[Row]) -> dict[str, Any]:
@@ -216,7 +259,7 @@ def _beside_the_thesis(rows: Sequence[Row], store: Store) -> dict[str, Any]:
     ours, said = of_its_grid(rows)
     theirs = {(of["generator"], row["samples"], row["epochs"]): row for of in source_study()["results"]
               for row in of["rows"]}  # fmt: skip
-    samples, epochs = sorted({row.slices for row in ours}), sorted({row.epochs for row in ours})
+    samples, epochs = sorted({row.level for row in ours}), sorted({row.epochs for row in ours})
     their_samples, their_epochs = (sorted({key[axis] for key in theirs}) for axis in (1, 2))
     if (len(samples), len(epochs)) != (len(their_samples), len(their_epochs)):
         said = said if not ours else f"there are {len(samples)} numbers of slices and {len(epochs)} lengths here"
@@ -225,65 +268,70 @@ def _beside_the_thesis(rows: Sequence[Row], store: Store) -> dict[str, Any]:
     measured: list[Mapping[str, Any]] = []
     for name, many, length in theirs:
         wanted = name, samples[their_samples.index(many)], epochs[their_epochs.index(length)]
-        cell = [row for row in ours if (row.model, row.slices, row.epochs) == wanted]
+        cell = [row for row in ours if (row.model, row.level, row.epochs) == wanted]
         measured += [row.metrics for row in cell if row.metrics]
         printed = theirs[name, many, length]
         distance, its = (over_seeds(cell, metric) for metric in ("frechet_distance", "thesis_distance"))
+        more = [(over_seeds(cell, metric), words_of(metric, {}).share) for metric in BESIDE]
         found.append({
-            "generator": name, "samples": wanted[1], "epochs": wanted[2], "printed_samples": many,
+            "generator": name, "samples": cell[0].slices if cell else wanted[1], "epochs": wanted[2],
+            "printed_samples": many, "more": [number(of["value"], share=share) if of else "" for of, share in more],
             "printed_epochs": length, "fid": printed["fid"], "printed_minutes": printed["minutes"],
             "minutes": minutes_of(cell), "subjects": span(row.subjects for row in cell),
             "capped": any(row.note for row in cell),
             "distance": number(distance["value"]) if distance else "", "its": number(its["value"]) if its else "",
         })  # fmt: skip
-    return {"rows": found, "said": said, "its": any(row["its"] for row in found), "differs": _differs(measured, store)}
+    return {
+        "rows": found,
+        "said": said,
+        "its": any(row["its"] for row in found),
+        "beside": [words_of(metric, {}).name for metric in BESIDE],
+        "differs": _differs(measured, store),
+    }
 
 
 def _differs(measured: Sequence[Mapping[str, Any]], store: Store) -> list[str]:
     """Say in what our distances differ from the source study's, which makes them incomparable."""
     its = ["thesis_distance" in of or of["frechet_distance"].get("extractor") == "inception-keras" for of in measured]
-    features = [] if all(its) else ["its FID is in the features of Keras's Inception"]
+    features = [] if its and all(its) else ["its FID is in the features of Keras's Inception"]
     same = ITS_DATA.items() <= store.description["source"].items()
     return features + ([] if same else ["it is of other data, the Medical Segmentation Decathlon's brain tumours"])
 
 
-def _opening(rows: Sequence[Row]) -> list[dict[str, str]]:
-    """Return the pictures that the source study shows (its figures 7 to 10), as far as this study has them."""
+def _opening(rows: Sequence[Row], way: Sequence[Row]) -> list[dict[str, Any]]:
+    """Return the pictures that the source study shows (its figures 7 to 10), as far as this study has them.
+
+    Those that are a row's own are named by its place, and not taken twice; the others are of snapshots on the way.
+    """
     ours, _ = of_its_grid(rows)
     if not ours:
         return []
-    samples = sorted({row.slices for row in ours})
+    samples = sorted({row.level for row in ours})
     longest = max(row.epochs for row in ours)
-    found = []
+    found: list[dict[str, Any]] = []
     for number_, (name, many, epochs) in enumerate(source_study()["evaluation"]["figures7_to_10"], 7):
-        slices = samples[0] if many == 10_000 else samples[-1]
-        of = next((row for row in ours if (row.model, row.slices, row.epochs) == (name, slices, longest)), None)
-        reached = None if of is None else _nearest(of, epochs / 100 * longest)
-        if of is None or reached is None:
+        level = samples[0] if many == 10_000 else samples[-1]
+        there = [row for row in ours if (row.model, row.level) == (name, level)]
+        runs = {row.run.root for row in there if row.epochs == longest}
+        near = [*there, *(row for row in way if row.run.root in runs)]
+        if not runs:
             continue
-        epoch, snapshot = reached
+        of = min(near, key=lambda row: abs(row.epochs - epochs / 100 * longest))
+        place = next((at for at, row in enumerate(rows) if row is of), None)
+        assert of.snapshot is not None
         found.append({
-            "name": f"{name}, {slices:,} slices{', capped' if of.note else ''}, {epoch} epochs",
+            "name": f"{name}, {of.slices:,} slices{', capped' if of.note else ''}, {of.epochs} epochs",
             "of": f"Figure {number_} of the source study shows {name}, {many:,} slices, {epochs} epochs.",
-            "png": png_uri(mosaic(_slices(of, snapshot), COLUMNS)),
+            "run": place, "png": png_uri(mosaic(_slices(of, of.snapshot), COLUMNS)) if place is None else "",
         })  # fmt: skip
     return found
 
 
-def _epochs_of(row: Row) -> dict[int, SnapshotFolder]:
-    """Return a run's snapshots by the epoch at whose end they were taken."""
-    ends = {int(one["images"]): int(one["epoch"]) for one in row.log}
-    return {ends[of.images_seen]: of for of in row.run.snapshots() if of.images_seen in ends}
+def _looked_at(row: Row, store: Store, grown: bool) -> dict[str, Any]:
+    """Return a row's pictures: slices, the most and least real, the nearest training slices, the confusion.
 
-
-def _nearest(row: Row, epoch: float) -> tuple[int, SnapshotFolder] | None:
-    there = _epochs_of(row)
-    best = min(there, key=lambda one: abs(one - epoch), default=None)
-    return None if best is None else (best, there[best])
-
-
-def _looked_at(row: Row, store: Store) -> dict[str, Any]:
-    """Return a row's pictures: slices, growth, the most and least real, the nearest training slices, the confusion."""
+    With `grown`, which a training's last row is, also how they came to be, epoch by epoch.
+    """
     assert row.snapshot is not None
     generator = TrainedGenerator.open(row.run, row.snapshot.images_seen)
     found = row.found or {}
@@ -292,7 +340,7 @@ def _looked_at(row: Row, store: Store) -> dict[str, Any]:
     return {
         "name": series_of(row),
         "png": png_uri(mosaic(generator.sample(SHOWN), COLUMNS)),
-        "growth": growth(row.run, store.side, row.images),
+        "growth": growth(row.run, store.side, row.images) if grown else [],
         "most_real": taken(detection.get("most_real", [])[:SINGLED_OUT], generator),
         "least_real": taken(detection.get("least_real", [])[:SINGLED_OUT], generator),
         "pairs": pairs(near, generator, store) if near else [],
@@ -304,7 +352,7 @@ def _looked_at(row: Row, store: Store) -> dict[str, Any]:
 def _readings(folder: StudyFolder, rows: Sequence[Row]) -> list[dict[str, Any]]:
     """Return what readers made of each series of the blind reading test that is ended: before, it would be its key."""
     readings = Readings(folder.readings)
-    names = {row.run.root.name: series_of(row, ("training.epochs",)) for row in rows}
+    names = {row.run.root.name: series_of(row, (EPOCHS,)) for row in rows}
     names = {name: label for name, label in names.items() if list(names.values()).count(label) == 1}
     found = []
     for series in readings.series():
@@ -326,11 +374,9 @@ def _readings(folder: StudyFolder, rows: Sequence[Row]) -> list[dict[str, Any]]:
 def _extra(rows: Sequence[Row]) -> list[dict[str, str]]:
     """Return slices of the snapshots that are no cells', such as those of which the source study's text speaks."""
     found = []
-    longest = {row.run.root: row for row in sorted(rows, key=lambda row: row.epochs)}
-    for row in longest.values():
-        cells = {of.epochs for of in rows if of.run.root == row.run.root}
-        for epoch, snapshot in sorted(_epochs_of(row).items()):
-            if epoch not in cells:
-                name = f"{series_of(row, (SEED, 'training.epochs'))}, {epoch} epochs"
-                found.append({"name": name, "png": png_uri(mosaic(_slices(row, snapshot)[:COLUMNS], COLUMNS))})
+    for row in rows:
+        assert row.snapshot is not None
+        picture = mosaic(_slices(row, row.snapshot, SINGLED_OUT), SINGLED_OUT)
+        name = f"{series_of(row, (SEED, EPOCHS))}, {row.epochs} epoch{'s' if row.epochs > 1 else ''}"
+        found.append({"name": name, "png": png_uri(picture)})
     return found

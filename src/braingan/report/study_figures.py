@@ -13,12 +13,12 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
-from braingan.folders import replacing
-from braingan.report.figures import BLUE, GREY, ORANGE, STYLE
+from braingan.folders import replacing, write_bytes
+from braingan.report.figures import BLUE, GREY, ORANGE, STYLE, svg
 from braingan.report.wording import DISTANCE_NAME
-from braingan.study.table import SAMPLES, SEED, Row, over_seeds
+from braingan.study.table import EPOCHS, SAMPLES, SEED, Row, over_seeds
 
 METRIC = "frechet_distance"
 LOOKS = tuple(
@@ -31,15 +31,20 @@ LOOKS = tuple(
 )
 """Colour (Okabe and Ito's), line and mark of a series; the next seven have hollow marks."""
 COLUMNS, LEAST_WIDTH = 3, 5.2
-MOST_PANELS = 12
 PNG_DPI = 160
 
 
-def figures_of(rows: Sequence[Row], tuning: float = 0.0) -> dict[str, Figure]:
-    """Return every figure that the rows allow, by name; the tuning took so many minutes."""
+def figures_of(rows: Sequence[Row], tuning: float = 0.0, between: Sequence[Row] = ()) -> dict[str, Figure]:
+    """Return every figure that the rows allow, by name.
+
+    Args:
+        rows: of a study.
+        tuning: minutes that it took.
+        between: snapshots that are no cell's, as rows.
+    """
     drawn = {
         "losses": losses(rows),
-        "over_epochs": over_epochs(rows),
+        "over_epochs": over_epochs([*rows, *between]),
         "along_axes": along_axes(rows),
         "cost": cost(rows),
         "times": times(rows, tuning),
@@ -47,13 +52,16 @@ def figures_of(rows: Sequence[Row], tuning: float = 0.0) -> dict[str, Figure]:
     return {name: figure for name, figure in drawn.items() if figure is not None}
 
 
-def save(figures: Mapping[str, Figure], folder: Path) -> None:
-    """Write each figure as SVG and as PNG."""
+def save(figures: Mapping[str, Figure], folder: Path) -> dict[str, str]:
+    """Write each figure as SVG and as PNG; return the SVGs, to put into a page."""
+    drawn = {}
     for name, figure in figures.items():
-        for kind in ("svg", "png"):
-            dated: dict[str, Any] = {"Date": None, "Creator": None} if kind == "svg" else {"Software": None}
-            with mpl.rc_context(STYLE), replacing(folder / f"{name}.{kind}") as path:
-                figure.savefig(path, format=kind, metadata=dated, dpi=PNG_DPI)
+        drawn[name] = svg(figure, name.replace("_", " "))
+        write_bytes(folder / f"{name}.svg", f'<?xml version="1.0" encoding="utf-8"?>\n{drawn[name]}'.encode())
+        figure.set_layout_engine("none")  # it is laid out now, which takes as long as drawing it
+        with mpl.rc_context(STYLE), replacing(folder / f"{name}.png") as path:
+            figure.savefig(path, format="png", metadata={"Software": None}, dpi=PNG_DPI)
+    return drawn
 
 
 def series_of(row: Row, without: Sequence[str] = (SEED,)) -> str:
@@ -64,7 +72,7 @@ def series_of(row: Row, without: Sequence[str] = (SEED,)) -> str:
 def label(values: Mapping[str, Any], capped: int = 0) -> str:
     """Write values along axes, and to how many slices a cell was capped that asks for more than there are."""
     slices = f"{{}} slices, capped at {capped:,}" if capped else "{} slices"
-    words = {"model.name": "{}", SAMPLES: slices, "training.epochs": "{} epochs"}
+    words = {"model.name": "{}", SAMPLES: slices, EPOCHS: "{} epoch" if values.get(EPOCHS) == 1 else "{} epochs"}
     said = [
         words.get(name, f"{name.rpartition('.')[2].replace('_', ' ')} {{}}").format(
             f"{value:,}" if name == SAMPLES and isinstance(value, int) else value
@@ -94,12 +102,12 @@ def _figure(panels: int, width: float = 3.4, height: float = 2.5) -> tuple[Figur
 
 def losses(rows: Sequence[Row]) -> Figure | None:
     """Draw both players' losses of each training, the seeds over each other, events of health marked."""
-    longest = grouped([row for row in rows if row.log], (SEED, "training.epochs"))
+    longest = grouped([row for row in rows if row.log], (SEED, EPOCHS))
     if not longest:
         return None
     with mpl.rc_context(STYLE):
-        figure, axes = _figure(min(len(longest), 4 * MOST_PANELS), 3.4, 2.2)
-        for panel, (name, of) in zip(axes, longest.items(), strict=False):
+        figure, axes = _figure(len(longest), 3.4, 2.2)
+        for panel, (name, of) in zip(axes, longest.items(), strict=True):
             ends = {row.run.root: row for row in sorted(of, key=lambda row: row.images)}
             for row in ends.values():
                 epochs = [int(one["epoch"]) for one in row.log]
@@ -111,29 +119,29 @@ def losses(rows: Sequence[Row]) -> Figure | None:
                     panel.axvline(int(trouble["images"]) / row.slices, color=GREY, linewidth=0.8, linestyle=":")
             panel.set_title(name, fontsize=9)
             panel.set(xlabel="epoch", ylabel="loss", xlim=(0, None), ylim=(min(panel.get_ylim()[0], 0), None))
+            panel.xaxis.set_major_locator(MaxNLocator(integer=True))
         handles = [mpl.lines.Line2D([], [], color=BLUE), mpl.lines.Line2D([], [], color=ORANGE, linestyle="--")]
         figure.legend(handles, ["discriminator", "generator"], loc="outside upper left", ncols=2, frameon=False)
         return figure
 
 
 def _mean_and_ends(rows: Sequence[Row], metric: str = METRIC) -> tuple[float, float, float]:
-    """Return the mean over seeds between the least and the greatest; of one seed its value and interval."""
+    """Return the mean over seeds and the ends of its interval (`over_seeds`)."""
     entry = over_seeds(rows, metric)
     value = float(entry["value"])
-    low, high = (float(entry.get(end, value)) for end in ("low", "high"))
-    return value, min(low, value), max(high, value)  # the mean of equal numbers may lie beside them by rounding
+    return value, float(entry.get("low", value)), float(entry.get("high", value))
 
 
 def over_epochs(rows: Sequence[Row]) -> Figure | None:
     """Draw the distance to test subjects and to the training slices over epochs; they part with overfitting."""
     measured = [row for row in rows if METRIC in row.metrics]
-    panels = grouped(measured, (SEED, "training.epochs"))
+    panels = grouped(measured, (SEED, EPOCHS))
     panels = {name: of for name, of in panels.items() if len({row.epochs for row in of}) > 1}
     if not panels:
         return None
     with mpl.rc_context(STYLE):
-        figure, axes = _figure(min(len(panels), 4 * MOST_PANELS), 3.4, 2.2)
-        for panel, (name, of) in zip(axes, panels.items(), strict=False):
+        figure, axes = _figure(len(panels), 3.4, 2.2)
+        for panel, (name, of) in zip(axes, panels.items(), strict=True):
             epochs = sorted({row.epochs for row in of})
             for metric, (colour, line, mark), said in (
                 (METRIC, LOOKS[0], "to test subjects"),
@@ -147,6 +155,7 @@ def over_epochs(rows: Sequence[Row]) -> Figure | None:
                 panel.plot(epochs, values, color=colour, linestyle=line, marker=mark, markersize=4, label=said)
             panel.set_title(name, fontsize=9)
             panel.set(xlabel="epoch", ylabel="distance")
+            panel.xaxis.set_major_locator(MaxNLocator(integer=True))
             panel.set_ylim(0, 1.08 * panel.dataLim.ymax)
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=2, frameon=False)
         return figure
@@ -191,21 +200,30 @@ def along_axes(rows: Sequence[Row]) -> Figure | None:
 
 
 def cost(rows: Sequence[Row]) -> Figure | None:
-    """Draw the distance against training time; nothing below the line is both nearer and faster."""
+    """Draw the distance against training time; nothing below the grey line is both nearer and faster.
+
+    The larger a mark, the more slices; a thin line joins the lengths of one training.
+    """
     measured = grouped([row for row in rows if METRIC in row.metrics])
     if not measured:
         return None
-    points = {
-        name: (float(np.mean([row.seconds for row in of])) / 60, *_mean_and_ends(of), of[0].model)
-        for name, of in measured.items()
-    }
-    looks = dict(zip(dict.fromkeys(of[4] for of in points.values()), itertools.cycle(LOOKS), strict=False))
+    points = [(float(np.mean([row.seconds for row in of])) / 60, *_mean_and_ends(of)) for of in measured.values()]
+    first = [of[0] for of in measured.values()]
+    looks = dict(zip(dict.fromkeys(row.model for row in first), itertools.cycle(LOOKS), strict=False))
+    levels = sorted({row.level for row in first})
     with mpl.rc_context(STYLE):
         figure, (axes,) = _figure(1, 6.4, 4.0)
-        for minutes, middle, low, high, model in points.values():
-            colour, _, mark = looks[model]
-            axes.errorbar(minutes, middle, [[middle - low], [high - middle]], color=colour, marker=mark, markersize=6)
-        front = pareto([(of[0], of[1]) for of in points.values()])
+        for row, (minutes, middle, low, high) in zip(first, points, strict=True):
+            colour, _, mark = looks[row.model]
+            size = 4 + 5 * levels.index(row.level) / max(len(levels) - 1, 1)
+            axes.errorbar(
+                minutes, middle, [[middle - low], [high - middle]], color=colour, marker=mark, markersize=size
+            )
+        place = {series_of(row): of[:2] for row, of in zip(first, points, strict=True)}
+        for of in grouped(first, (SEED, EPOCHS)).values():
+            way = sorted(place[series_of(row)] for row in of)
+            axes.plot(*zip(*way, strict=True), color=looks[of[0].model][0], linewidth=0.8, alpha=0.6)
+        front = pareto([of[:2] for of in points])
         axes.step(*zip(*front, strict=True), where="post", color=GREY, linewidth=1, zorder=0)
         handles = [mpl.lines.Line2D([], [], color=c, marker=m, linestyle="") for c, _, m in looks.values()]
         axes.set(xlabel="minutes of training", ylabel=DISTANCE_NAME, xscale="log", ylim=(0, None))
@@ -233,7 +251,7 @@ def times(rows: Sequence[Row], tuning: float = 0.0) -> Figure | None:
     for row in runs:
         measured = sum(of.found.get("seconds", 0.0) for of in rows if of.run.root == row.run.root and of.found)
         parts = [(row.seconds / 60, BLUE), *([(measured / 60, GREY)] if measured else [])]
-        stages.append((series_of(row, ("training.epochs",)), parts))
+        stages.append((series_of(row, (EPOCHS,)), parts))
     if not stages:
         return None
     with mpl.rc_context(STYLE):

@@ -6,6 +6,7 @@ The same command again goes on: what is finished is not run again, what was adde
 import platform
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.metadata import version
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock
 
 from braingan import __version__
 from braingan.data.store import Store
@@ -46,16 +48,18 @@ class Plan:
         return [
             Job(
                 self.folder.run(training.id).root.resolve(),
-                self._settled(training.recipe, threads).model_dump(mode="json"),
+                self.settled(training.recipe, threads).model_dump(mode="json"),
                 self.store.folder.root.resolve(),
                 tuple(sorted({cell.epochs for cell in training.cells})),
                 self.protocol,
                 tuple(training.notes),
+                between=tuple(sorted({*training.recipe.training.snapshots} - {cell.epochs for cell in training.cells})),
             )
             for training in sorted(self.trainings, key=lambda t: -t.recipe.training.epochs * self.slices(t))
         ]
 
-    def _settled(self, recipe: Recipe, threads: int) -> Recipe:
+    def settled(self, recipe: Recipe, threads: int) -> Recipe:
+        """Return a recipe with so many CPU threads, where it leaves them open, and the study's evaluation."""
         training = recipe.training.model_copy(update={"threads": recipe.training.threads or threads})
         return recipe.model_copy(update={"training": training, "evaluation": self.evaluation})
 
@@ -103,10 +107,11 @@ def plan(file: StudyFile, store: Store, folder: StudyFolder, cap: bool = False) 
     return Plan(file.title, folder, store, found)
 
 
-def cost(of: Plan) -> Iterator[tuple[Training, Trial]]:
+def cost(of: Plan, on: str = "local:1") -> Iterator[tuple[Training, Trial]]:
     """Take ten steps of each kind of training that is not finished, and reckon what is left; nothing is written.
 
-    Trainings that differ in length, slices and seed alone are of one kind.
+    Trainings that differ in length, slices and seed alone are of one kind. Each has the CPU threads that it has where
+    the study runs, but for one at a time.
 
     Raises:
         InputError: as `train`.
@@ -114,7 +119,7 @@ def cost(of: Plan) -> Iterator[tuple[Training, Trial]]:
     tried: dict[str, Trial] = {}
     with open_executor("local:1") as executor:  # whose memory is given back
         for training in of.trainings:
-            run, recipe = of.folder.run(training.id), training.recipe
+            run, recipe = of.folder.run(training.id), of.settled(training.recipe, threads(on))
             if all(snapshot_of(run, cell.epochs) for cell in training.cells):
                 continue
             alike = {"samples": 0, "seed": 0, "epochs": 1, "minutes": 0, "snapshots": ()}
@@ -148,7 +153,7 @@ def run(of: Plan, on: str, say: Callable[[list[Outcome], int], None]) -> list[Ou
     found: list[Outcome] = []
     for outcome in outcomes(of.jobs(threads(on)), on):
         found.append(outcome)
-        write_plan(of, found)
+        note(of.folder, outcome)
         write_table(of.folder)
         say(found, len(of.trainings))
     return found
@@ -197,30 +202,51 @@ def begin(file: Path, of: Plan) -> None:
 
 def write_plan(of: Plan, found: list[Outcome]) -> None:
     """Write which cell is of which run, how all are measured, and why runs failed, those that others have included."""
-    there = read_json(of.folder.plan)["cells"] if of.folder.plan.exists() else []
-    came = {cell["run"]: cell["failed"] for cell in there}
-    came |= {outcome.id: outcome.reason for outcome in found if outcome.state in ("done", "failed")}
     both = sorted(((c, t) for t in of.trainings for c in t.cells), key=lambda pair: pair[0].number)
-    write_json(
-        of.folder.plan,
-        {
-            "format": FORMAT,
-            "title": of.title,
-            "store": of.store.fingerprint,
-            "store_folder": str(of.store.folder.root.resolve()),
-            "protocol": of.protocol,
-            "versions": {"braingan": __version__, "Python": platform.python_version(), "torch": version("torch")},
-            "cells": [
-                {
-                    "values": cell.values,
-                    "run": training.id,
-                    "epochs": cell.epochs,
-                    "slices": of.slices(training),
-                    "subjects": of.subjects(training),
-                    "note": cell.note,
-                    "failed": came.get(training.id, ""),
-                }
-                for cell, training in both
-            ],
-        },
-    )
+    with _held(of.folder):
+        there = read_json(of.folder.plan)["cells"] if of.folder.plan.exists() else []
+        came = {cell["run"]: cell["failed"] for cell in there} | _reasons(found)
+        write_json(
+            of.folder.plan,
+            {
+                "format": FORMAT,
+                "title": of.title,
+                "store": of.store.fingerprint,
+                "store_folder": str(of.store.folder.root.resolve()),
+                "protocol": of.protocol,
+                "versions": {"braingan": __version__, "Python": platform.python_version(), "torch": version("torch")},
+                "cells": [
+                    {
+                        "values": cell.values,
+                        "run": training.id,
+                        "epochs": cell.epochs,
+                        "slices": of.slices(training),
+                        "subjects": of.subjects(training),
+                        "note": cell.note,
+                        "failed": came.get(training.id, ""),
+                    }
+                    for cell, training in both
+                ],
+            },
+        )
+
+
+def note(folder: StudyFolder, outcome: Outcome) -> None:
+    """Write why a run failed, or that it no longer does, into the plan that is there now: others may have begun it."""
+    with _held(folder):
+        there = read_json(folder.plan)
+        came = _reasons([outcome])
+        cells = [cell | {"failed": came.get(cell["run"], cell["failed"])} for cell in there["cells"]]
+        write_json(folder.plan, there | {"cells": cells})
+
+
+def _reasons(found: list[Outcome]) -> dict[str, str]:
+    return {outcome.id: outcome.reason for outcome in found if outcome.state in ("done", "failed")}
+
+
+@contextmanager
+def _held(folder: StudyFolder) -> Iterator[None]:
+    """Hold a study's plan for oneself while it is read and written."""
+    folder.root.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.plan.with_name(f"{folder.plan.name}.lock")):
+        yield

@@ -2,10 +2,14 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from braingan.errors import InputError
+from braingan.evaluation.intervals import student
+from braingan.evaluation.metrics import METRICS
 from braingan.folders import RunFolder, SnapshotFolder, StudyFolder, read_csv, read_json, write_bytes, write_csv
 from braingan.study.work import alike, snapshot_of
 from braingan.training.run import read_config, read_log
@@ -13,7 +17,8 @@ from braingan.training.run import read_config, read_log
 SHOWN = ("frechet_distance", "kernel_distance", "precision_other_subject", "recall_other_subject", "detector_accuracy",
          "copies")  # fmt: skip
 """What the LaTeX table has; the CSV has all."""
-SEED, SAMPLES = "training.seed", "training.samples"
+SHARES = {name for name, of in METRICS.items() if of.kind == "share"} | {"copies", "detector_accuracy"}
+SEED, SAMPLES, EPOCHS = "training.seed", "training.samples", "training.epochs"
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,11 @@ class Row:
     """None until it is reached."""
     found: Mapping[str, Any] | None = None
     """`metrics.json`, None until it is measured as the study asks for now."""
+
+    @property
+    def level(self) -> int:
+        """How many slices the grid asks for."""
+        return int(self.values.get(SAMPLES) or self.slices)
 
     @property
     def capped(self) -> int:
@@ -112,9 +122,7 @@ def read_rows(folder: StudyFolder) -> list[Row]:
 def _row(folder: StudyFolder, cell: Mapping[str, Any], protocol: Mapping[str, Any] | None) -> Row:
     run, epochs = folder.run(cell["run"]), cell["epochs"]
     snapshot = snapshot_of(run, epochs)
-    found = read_json(snapshot.metrics) if snapshot is not None and snapshot.metrics.exists() else None
-    if found is not None and protocol is not None and not alike(found, protocol):
-        found = None
+    found = _measured(snapshot, protocol)
     return Row(
         **{key: cell[key] for key in ("values", "slices", "subjects", "note")},
         failed="" if found else cell["failed"],
@@ -126,6 +134,33 @@ def _row(folder: StudyFolder, cell: Mapping[str, Any], protocol: Mapping[str, An
     )
 
 
+def _measured(snapshot: SnapshotFolder | None, protocol: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Return a snapshot's metrics, if they were measured, and as the study asks for."""
+    found = read_json(snapshot.metrics) if snapshot is not None and snapshot.metrics.exists() else None
+    return found if found is None or protocol is None or alike(found, protocol) else None
+
+
+def on_the_way(rows: Sequence[Row], protocol: Mapping[str, Any] | None) -> list[Row]:
+    """Return the snapshots that are no cell's, as rows, run by run and by epoch."""
+    found = []
+    for row in {row.run.root: row for row in sorted(rows, key=lambda row: row.epochs)}.values():
+        cells = {of.epochs for of in rows if of.run.root == row.run.root}
+        for epoch in (int(of["epoch"]) for of in row.log):
+            snapshot = None if epoch in cells else snapshot_of(row.run, epoch)
+            if snapshot is not None:
+                found.append(
+                    replace(
+                        row,
+                        values=row.values | {EPOCHS: epoch},
+                        epochs=epoch,
+                        log=[of for of in row.log if int(of["epoch"]) <= epoch],
+                        snapshot=snapshot,
+                        found=_measured(snapshot, protocol),
+                    )
+                )
+    return found
+
+
 def by_cell(rows: Sequence[Row]) -> list[list[Row]]:
     """Return the rows that differ in nothing but the training seed together, in order."""
     found: dict[str, list[Row]] = {}
@@ -135,15 +170,25 @@ def by_cell(rows: Sequence[Row]) -> list[list[Row]]:
 
 
 def over_seeds(rows: Sequence[Row], metric: str) -> dict[str, Any]:
-    """Return a cell's value of a metric as its mean over training seeds, between the least and the greatest.
+    """Return a cell's value of a metric as its mean over training seeds, with a 95 % interval.
 
-    Of one seed, what was measured, with its interval by subject; of none, nothing.
+    Of one seed it is what was measured, about other subjects alone; of none there is nothing. Of K seeds it is also
+    about other seeds, m ± √(w² + (t_K-1 · s / √K)²): w is the mean over the seeds of how far their intervals by subject
+    reach, s the deviation of their values. Shares stay between 0 and 1.
     """
     entries = [row.metrics[metric] for row in rows if metric in row.metrics]
     if len(entries) < 2:
         return dict(entries[0]) if entries else {}
-    values = [entry["value"] for entry in entries]
-    return {"value": sum(values) / len(values), "low": min(values), "high": max(values)}
+    values = np.array([entry["value"] for entry in entries])
+    mean = float(values.mean())
+    of_seeds = student(0.975, len(values) - 1) * float(values.std(ddof=1)) / len(values) ** 0.5
+    below, above = (
+        float(np.mean([abs(entry.get(end, entry["value"]) - entry["value"]) for entry in entries]))
+        for end in ("low", "high")
+    )
+    least, most = (0.0, 1.0) if metric in SHARES else (-math.inf, math.inf)
+    low, high = mean - math.hypot(below, of_seeds), mean + math.hypot(above, of_seeds)
+    return {"value": mean, "low": max(low, least), "high": min(high, most)}
 
 
 def span(values: Iterable[int | float], write: Callable[[int | float], str] = "{:,}".format) -> str:
@@ -181,7 +226,7 @@ def write_table(folder: StudyFolder) -> None:
 
 
 def _latex(rows: list[Row], axes: list[str]) -> str:
-    """Return the table for a paper (booktabs), a line per cell: its value and between what it lies (`over_seeds`)."""
+    """Return the table for a paper (booktabs), a line per cell: its value and interval (`over_seeds`)."""
     shown = [name for name in SHOWN if any(name in row.metrics for row in rows)]
     axes = [axis for axis in axes if axis != SEED]
     header = [*(axis.rpartition(".")[2] if axis != "model.name" else "model" for axis in axes), "subjects", "minutes"]

@@ -137,9 +137,8 @@ def tune(
     if not any(trial.value is not None for trial in study.trials):
         raise InputError(f"No trial of {folder.root} came to an end: see trials.json for the reasons.")
     best = with_values(first.recipe, study.best_params)
-    path = folder.root / "best.toml"
-    write_bytes(path, optional("tomli_w", "tune", "The best recipe is written as TOML").dumps(best).encode())
-    return path
+    write_bytes(folder.best, optional("tomli_w", "tune", "The best recipe is written as TOML").dumps(best).encode())
+    return folder.best
 
 
 def _study(optuna: Any, settings: TuneSettings, first: StudyFile, store: Store, folder: StudyFolder) -> Any:

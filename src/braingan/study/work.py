@@ -39,6 +39,8 @@ class Job:
     """Of the evaluation (`protocol_of`): what was measured by another one is measured anew."""
     notes: tuple[str, ...] = ()
     split: str = "test"
+    between: tuple[int, ...] = ()
+    """Epochs whose snapshots are measured, too, but for the detector; those of them that are reached."""
 
     @property
     def output(self) -> Path:
@@ -94,7 +96,7 @@ def _measure(run: RunFolder, job: Job) -> list[int]:
     """
     sets = [f"evaluation.{name}={json.dumps(value)}" for name, value in job.recipe["evaluation"].items()]
     missing = []
-    for epoch in job.epochs:
+    for epoch in (*job.epochs, *job.between):
         snapshot = snapshot_of(run, epoch)
         if snapshot is None:
             missing.append(epoch)
@@ -102,13 +104,14 @@ def _measure(run: RunFolder, job: Job) -> list[int]:
         path = snapshot.metrics_on(job.split)
         if path.exists() and alike(read_json(path), job.protocol):
             continue
-        found = evaluate(run, job.store, job.split, sets, snapshot.images_seen)
+        less = [] if epoch in job.epochs else ["evaluation.detector=false"]
+        found = evaluate(run, job.store, job.split, [*sets, *less], snapshot.images_seen)
         if not alike(found, job.protocol):
             raise InputError(
                 f"{run.root} was measured here in {', '.join(found['protocol']['extractors'])}, the study measures in "
                 f"{', '.join(job.protocol['extractors'])}: bring the missing weights to this machine."
             )
-    return missing
+    return [epoch for epoch in missing if epoch in job.epochs]
 
 
 def protocol_of(settings: EvaluationSettings) -> dict[str, Any]:
