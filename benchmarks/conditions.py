@@ -4,24 +4,32 @@
             [--name conditions]
 
 Takes a store, or makes one of phantoms of four frames; proves its encoder on held-out slices; trains `latentflow` told
-all, with and without masks, and told nothing for equal time; evaluates all on all test subjects; says by paired
-intervals what being told and masks cost; and asks `braingan utility` of the told run that makes masks, or knows labels.
-What the store cannot have is left out. Stopped anywhere, the same command goes on. Each line says what was wanted and
+all, with and without masks, and told nothing for equal time; evaluates all on all test subjects; wishes for slices of
+every frame and label at depths and with lesions in between, and has the encoder look at them; says by paired intervals
+what being told and masks cost; and asks `braingan utility` of the told run that makes masks, or knows labels. What the
+store cannot have is left out, and where the encoder does not prove itself, what it says of generated slices is printed,
+but counts for nothing. Stopped anywhere, the same command goes on. Each line says what was wanted and
 whether it holds; all of it is written to `benchmarks/results/NAME.json`.
 """
 
 import argparse
+import itertools
 from pathlib import Path
+
+import numpy as np
 
 from braingan.data.conditions import why_no_masks
 from braingan.data.store import Store
 from braingan.evaluation.differences import difference
 from braingan.evaluation.encoder import open_encoder
+from braingan.evaluation.encoder.scores import depth_spacing
 from braingan.folders import RunFolder, read_csv, read_json, write_json
+from braingan.sampling.generator import TrainedGenerator
 from trials import RESULTS, braingan
 
 MASKS = "told, with masks"
 MODELS = {"told": [], MASKS: ["model.masks=true"], "untold": ["model.conditions=[]"]}
+AREAS = ("area_error_mm2", "mean_area_mm2", "mean_told_mm2")
 KEPT = (
     "frechet_distance", "kernel_distance", "precision_other_subject", "recall_other_subject", "detector_accuracy",
     "copies",
@@ -29,6 +37,12 @@ KEPT = (
 COMPARED = (("told", "untold"), (MASKS, "told"))
 PROVEN = {"frame_accuracy": 0.995, "depth_error_slices": 1.5, "lesion_area_correlation": 0.95}
 """What an encoder has to reach on held-out slices before it may judge; an error at most."""
+MATCHING = {"area_correlation": 0.9, "area_correlation_of_lesions": 0.9}
+"""What masks have to show of the areas told."""
+SIGN, SIGN_OF_REAL = 0.9, 0.9
+"""Share of the lesions whose contrast is to have the sign of real ones', in frames where real ones mostly agree."""
+DEPTHS, SHARES, EACH = 12, (0.0, 0.15, 0.3, 0.5), 2
+"""Wishes: so many depths, lesions as shares of the largest there, and latents of each."""
 OBEYED = {"frame_accuracy": 0.98, "depth_error_slices": 3.0, "lesion_area_correlation": 0.9}
 """What generated slices have to show of what they were told."""
 
@@ -38,7 +52,30 @@ def folder_of(name, out):
     return RunFolder(out / name.replace(", ", "-").replace(" ", "-"))
 
 
-def measured(name, sets, store, out, minutes):
+def wished(run, encoder, spacing):
+    """Return how far slices show wishes that lie between the training slices' values, as the encoder sees them."""
+    generator = TrainedGenerator.open(run)
+    words = generator.vocabulary
+    wishes = []
+    for frame, label in itertools.product(words.frames or (None,), words.labels or (None,)):
+        for depth in np.linspace(*words.depth, DEPTHS) if words.depth else [None]:
+            most = words.lesions(depth)
+            for area in [share * most[1] for share in SHARES] if most else [None]:
+                wishes += [words.row(frame, label, depth, area)] * EACH
+    if not wishes or np.isnan(wishes).all():
+        return {}
+    z = generator.latents(0, range(len(wishes)))
+    rows = generator.drawn(z, np.stack(wishes))
+    images, told = generator.make(z, rows)[:, 0], words.columns(rows)
+    found = encoder.obeyed(images, told, spacing)
+    ill = told["lesion_area_mm2"] > 0
+    if ill.any():
+        of_lesions = encoder.obeyed(images[ill], {name: of[ill] for name, of in told.items()}, spacing)
+        found["lesion_area_correlation_of_lesions"] = of_lesions["lesion_area_correlation"]
+    return found
+
+
+def measured(name, sets, store, out, minutes, encoder, proven):
     """Train and evaluate one model, unless that is done."""
     run = folder_of(name, out)
     length = [f"training.minutes={minutes}", "training.epochs=100000", "evaluation.also=['encoder']"]
@@ -52,18 +89,45 @@ def measured(name, sets, store, out, minutes):
         "images": snapshot.images_seen,
         "device": read_csv(run.events)[0]["event"].partition(" on ")[2],
         "metrics": {key: found["metrics"][key] for key in KEPT if key in found["metrics"]},
-        "obeyed": judged(found["encoder"].get("obeyed", {}), OBEYED),
-        "masks": found.get("masks", {}),
+        "obeyed": judged(found["encoder"].get("obeyed", {}), OBEYED, proven),
+        "wished": judged(wished(run, encoder, spacing_of(Store.open(store))), OBEYED, proven),
+        "masks": matching(found.get("masks", {})),
     }
 
 
-def judged(scores, bounds):
-    """Return scores, those of which something is wanted with that and whether it holds."""
+def spacing_of(store):
+    """Return the change of depth from slice to slice, NaN where none is known."""
+    spacing = depth_spacing(store, np.arange(len(store)))
+    known = spacing[np.isfinite(spacing)]
+    return float(np.median(known)) if len(known) else np.nan
+
+
+def matching(masks):
+    """Return how masks fit, with what is wanted and whether it holds; by frame where real lesions have a sign."""
+    scores = {name: {"value": masks[name]} for name in MATCHING if masks.get(name) is not None}
+    found = judged(scores, MATCHING) | {name: {"value": masks[name]} for name in AREAS if name in masks}
+    for frame, of in masks.get("frames", {}).items():
+        score = {"value": of["generated_same_sign"], "real": of["real_same_sign"]}
+        if of["real_same_sign"] >= SIGN_OF_REAL:
+            score |= {"wanted": f"at least {SIGN:g}", "holds": score["value"] >= SIGN}
+        found[f"same sign in {frame or 'its frame'}"] = score
+    return found
+
+
+def judged(scores, bounds, proven=None):
+    """Return scores, those of which something is wanted with that and whether it holds.
+
+    Args:
+        scores: by name.
+        bounds: what is wanted of them.
+        proven: of an encoder, which of its answers count; where one does not, neither does a verdict that rests on it.
+    """
     found = dict(scores)
     for name in bounds.keys() & scores.keys():
         error, value, bound = "error" in name, scores[name]["value"], bounds[name]
         wanted = f"at {'most' if error else 'least'} {bound:g}"
-        found[name] = scores[name] | {"wanted": wanted, "holds": value <= bound if error else value >= bound}
+        holds = value <= bound if error else value >= bound
+        found[name] = scores[name] | {"wanted": wanted, "holds": holds if proven is None or proven[name] else None}
     return found
 
 
@@ -94,11 +158,14 @@ def helps(out, models):
     return {"run": name, **read_json(utility)}
 
 
+VERDICTS = {True: "holds", False: "does not hold", None: "not judged, since the encoder has not proven itself"}
+
+
 def said(what, scores):
     """Return a line for each score: value, interval, verdict."""
     for name, of in scores.items():
         interval = f" ({of['low']:.4g} to {of['high']:.4g})" if "low" in of else ""
-        verdict = f"; wanted {of['wanted']}: {'holds' if of['holds'] else 'does not hold'}" if "wanted" in of else ""
+        verdict = f"; wanted {of['wanted']}: {VERDICTS[of['holds']]}" if "wanted" in of else ""
         yield f"{what}: {name} {of['value']:.4g}{interval}{verdict}"
 
 
@@ -108,8 +175,8 @@ def lines(results):
     for name, of in results["models"].items():
         yield from said(f"{name}, quality", of["metrics"])
         yield from said(f"{name}, as the encoder sees it", of["obeyed"])
-        if of["masks"]:
-            yield f"{name}, masks: {of['masks']}"
+        yield from said(f"{name}, wishes as the encoder sees them", of["wished"])
+        yield from said(f"{name}, masks", of["masks"])
     for name, of in results["differences"].items():
         yield from said(name, of)
     if utility := results.get("utility"):
@@ -135,11 +202,17 @@ def main(arguments=None):
     store = Store.open(path)
     no_masks = why_no_masks(store.columns["lesion_area_mm2"][store.select("train")])
     models = {name: sets for name, sets in MODELS.items() if name != MASKS or not no_masks}
+    frames = tuple(store.description["settings"]["frames"])  # as the runs have them: the same encoder
+    encoder = open_encoder(store, frames)
+    proof = judged(encoder.score(store, store.select("test", frames)), PROVEN)
+    proven = {name: proof.get(name, {}).get("holds", False) for name in PROVEN}
     results = {
         "store": {key: store.description[key] for key in ("source", "count", "subjects", "fingerprint")},
         "minutes": given.minutes,
-        "encoder_on_test_subjects": judged(open_encoder(store, (), 0).score(store, store.select("test")), PROVEN),
-        "models": {name: measured(name, sets, path, given.out, given.minutes) for name, sets in models.items()},
+        "encoder_on_test_subjects": proof,
+        "models": {
+            name: measured(name, sets, path, given.out, given.minutes, encoder, proven) for name, sets in models.items()
+        },
     }
     results["differences"] = {
         f"{one} - {other}": paired(one, other, given.out) for one, other in COMPARED if one in models
