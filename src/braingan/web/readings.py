@@ -51,13 +51,13 @@ class ReadingPages:
         seed: Annotated[int | None, Form(ge=0, lt=2**32), BeforeValidator(lambda given: given or None)] = None,
     ) -> Response:
         """Make a series; without a seed, of one that nobody knows."""
-        chosen = [self.site.catalogue.open(name) for name in run]
+        chosen = [self.site.catalogue.open(name) for name in dict.fromkeys(run)]
         if not chosen:
             raise InputError("Choose at least one run whose slices are to be read.")
         share_of(count, len(chosen))  # before a hundred runs are opened in vain
-        with self.site.workshop.turn():
+        with self.site.workshop.turn() as end:
             generators = {entry.id: self.site.workshop.generator(entry.run) for entry in chosen}
-            made = self.site.readings.make(title, generators, open_store_of(chosen[0].run, None), count, seed)
+            made = self.site.readings.make(title, generators, open_store_of(chosen[0].run, None), count, seed, end)
         return RedirectResponse(f"/readings/{made.id}", 303)
 
     def reading(self, name: str, reader: str = "") -> HTMLResponse:
