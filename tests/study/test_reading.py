@@ -8,8 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import studies
 from braingan.errors import InputError
 from braingan.evaluation.material import open_store_of
+from braingan.report.study import write_study_report
 from braingan.sampling.generator import TrainedGenerator
 from braingan.study import reading
 from braingan.study.reading import MOST_RUNS, REAL, Answer, Readings, _of_many_subjects, name_of_reader
@@ -201,6 +203,20 @@ def test_readers_answer_at_once(made, told):
         given = [Answer(f"reader {n}", number, True, 3, 1.0) for n in range(8) for number in range(4)]
         list(pool.map(lambda of: readings.answer(series, of), given))
     assert readings.answers(series) == given
+
+
+def test_a_report_gives_no_share_of_slices_that_nobody_answered(made, told, tmp_path):
+    _, _, store = made
+    folder = studies.made_study(tmp_path, store, studies.made_rows(lambda *of: 1.0)[:1])
+    shutil.rmtree(folder.root / "runs")
+    readings = Readings(folder.readings)
+    series = readings.make("Half read", {"run": TrainedGenerator.open(told)}, store, 4)
+    readings.answer(series, Answer("Ann", series.truth.index("run"), True, 3, 1.0))
+    series.end()
+    page = write_study_report(folder).read_text()
+    assert "Half read" in page
+    assert "nan%" not in page
+    assert 'data-label="Real ones taken for real">–</td>' in page
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ import made
 from braingan.data.slices import stacked
 from braingan.errors import InputError
 from braingan.evaluation.evaluate import evaluate
+from braingan.evaluation.gate import Gate, plant
 from braingan.evaluation.material import open_store_of
 from braingan.folders import RunFolder, StudyFolder, write_json
 from braingan.recipe import compose, train_recipe
@@ -37,6 +38,7 @@ from braingan.web.app import create_app
 from braingan.web.catalogue import PATIENCE, Catalogue
 from braingan.web.generation import QUEUE, Asked, Busy, Workshop
 from braingan.web.guard import Guard, is_loopback
+from braingan.web.overview import SHOWN
 from braingan.web.run import slider
 
 HOST = "http://127.0.0.1:8765"
@@ -80,6 +82,44 @@ def test_the_overview_shows_every_run_and_sorts_and_filters(client):
     assert "There is no run here yet" not in page
 
 
+def test_the_overview_has_real_slices_own_under_each_number(client, root):
+    said = Catalogue(root).open("measured").said
+    shown = [said[name] for name in SHOWN if name in said]
+    page = client.get("/").text
+    assert len(shown) > 3
+    for of in shown:
+        assert of["floor"]
+        assert f"<b>{of['value']}</b><small>{of['floor']}</small>" in page
+
+
+def test_what_is_not_measured_comes_last_either_way(root, tmp_path):
+    for name, value in (("low", 1.0), ("high", 9.0)):
+        shutil.copytree(root / "measured", tmp_path / name)
+        path = RunFolder(tmp_path / name).snapshots()[-1].metrics
+        found = json.loads(path.read_text())
+        found["metrics"]["frechet_distance"]["value"] = value
+        write_json(path, found)
+    shutil.copytree(root / "begun", tmp_path / "begun")
+    client = TestClient(create_app(tmp_path), base_url=HOST)
+    for down, order in (("false", ["low", "high", "begun"]), ("true", ["high", "low", "begun"])):
+        page = client.get(f"/?sort=frechet_distance&down={down}").text
+        assert re.findall(r'id="open-(\w+)"', page) == order
+
+
+def test_a_study_that_is_only_planned_shows_what_will_be(tmp_path):
+    cell = {"values": {"model.name": "thesis4", "training.epochs": 5}, "run": "planned", "epochs": 5, "slices": 8,
+            "subjects": 2, "note": "", "failed": ""}  # fmt: skip
+    write_json(StudyFolder(tmp_path).plan, {"format": 1, "title": "To come", "store": "", "cells": [cell]})
+    client = TestClient(create_app(tmp_path), base_url=HOST)
+    page = client.get("/").text
+    assert "1 of 1 runs" in page
+    assert "<span>waiting</span>" in page
+    run = client.get("/runs/planned").text
+    assert "model.name" in run
+    assert "Generate" not in run
+    assert "No run has slices yet" in client.get("/readings").text
+
+
 def test_an_empty_folder_says_so(tmp_path):
     page = TestClient(create_app(tmp_path), base_url=HOST).get("/").text
     assert "There is no run here yet: make one by braingan train" in page
@@ -87,6 +127,7 @@ def test_an_empty_folder_says_so(tmp_path):
 
 def test_a_run_shows_what_there_is(client):
     page = client.get("/runs/measured").text
+    assert re.search(r"What happened.*<td>started on .*<td>finished</td>", page, re.DOTALL)
     for there in ("Growing", "Generate", "Losses", "Measured", "Confusion", "training.batch_size", "Download"):
         assert there in page, there
     assert "generator.safetensors" in page
@@ -145,6 +186,18 @@ def test_near_copies_are_marked_on_the_page_and_in_what_is_kept(root, monkeypatc
         assert [name for name in files.namelist() if "near-copy" in name] == ["synthetic_000001_near-copy.png"]
     volume = client.get("/runs/measured/slices.nii.gz?count=3").content
     assert nibabel.Nifti1Image.from_bytes(gzip.decompress(volume)).shape[2] == 2
+
+
+def test_a_planted_copy_is_marked_by_the_gate_itself(tmp_path, monkeypatch):
+    store, run = made.textured_store(tmp_path), RunFolder(tmp_path / "runs" / "run")
+    sets = ["model.flow_widths=[8,8]", "model.widths=[8,8,8]", "training.epochs=1"]
+    train_recipe(compose(None, sets), store, run)
+    stranger, copy = store.images(store.select("test")[:1])[0], plant(Gate.of_store(store).training, 1)[0]
+    shown = np.stack([stranger, copy, stranger])[:, None]
+    monkeypatch.setattr(TrainedGenerator, "make", lambda self, z, told: shown[: len(told)])
+    page = TestClient(create_app(tmp_path / "runs"), base_url=HOST).post("/runs/run/slices", data={"count": 3}).text
+    assert re.findall(r'alt="generated slice (\d), too near', page) == ["1"]
+    assert "1 of them are nearer to a training slice" in page
 
 
 def test_the_look_through_training_slices_is_bounded_and_made_once(root, monkeypatch):
