@@ -205,6 +205,17 @@ def test_readers_answer_at_once(made, told):
     assert readings.answers(series) == given
 
 
+@pytest.mark.parametrize("linked", [".", "series.json", "slices.npy"])
+def test_a_link_is_no_series(made, tmp_path, linked):
+    readings, series, _ = made
+    shutil.copytree(series.root, tmp_path / "other")
+    assert [of.id for of in Readings(tmp_path).series()] == ["other"]
+    link = tmp_path / "other" / linked
+    shutil.rmtree(link) if linked == "." else link.unlink()
+    link.symlink_to(series.root / linked)
+    assert Readings(tmp_path).series() == []
+
+
 def test_a_report_gives_no_share_of_slices_that_nobody_answered(made, told, tmp_path):
     _, _, store = made
     folder = studies.made_study(tmp_path, store, studies.made_rows(lambda *of: 1.0)[:1])

@@ -351,3 +351,13 @@ def test_side_by_side_the_first_slices_come_once_the_page_is_there(page, address
     page.goto(address + "/compare?run=finished&run=training")
     page.get_by_alt_text("the first slices of").wait_for()
     page.get_by_text("There are no slices yet").wait_for()
+
+
+def test_a_name_that_can_not_be_one_is_stopped_before_it_is_sent(page, address):
+    asked = {"title": f"Pattern {page.viewport_size['width']}", "run": "finished", "count": "2"}
+    made = page.request.post(address + "/readings", form=asked).url
+    page.goto(made)
+    fits_pattern = "document.querySelector('input[name=reader]').checkValidity()"
+    for name, fit in (("Smith, Ann", False), ("<b>", False), ("Jürgen O'Neil-2", True), ("अनीता", True)):
+        page.get_by_label("Your name").fill(name)
+        assert page.evaluate(fits_pattern) == fit, name

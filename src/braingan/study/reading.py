@@ -122,7 +122,10 @@ class Readings:
         return found
 
     def _there(self) -> list[Series]:
-        return [Series(path.parent) for path in sorted(self.root.glob("*/series.json"))]
+        """Return all whole series, damaged ones included; not what a link leads to, which may be anyone's slices."""
+        found = [path.parent for path in sorted(self.root.glob("*/series.json"))]
+        files = {root: (root, root / "series.json", root / "slices.npy") for root in found}
+        return [Series(root) for root in found if not any(path.is_symlink() for path in files[root])]
 
     def open(self, name: str) -> Series:
         """Return a series by name.

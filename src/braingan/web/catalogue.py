@@ -168,7 +168,8 @@ class Catalogue:
     def _readable(self, root: Path, cells: list[Mapping[str, Any]]) -> Entry:
         run = RunFolder(root)
         folders = run.samples, root / "snapshots"
-        watched = (run.config, run.log, run.events, *folders, *(of.metrics for of in run.snapshots()))
+        of_snapshots = (path for of in run.snapshots() for path in (of.metrics, of.weights("generator")))
+        watched = (run.config, run.log, run.events, *folders, *of_snapshots)
         stamp = tuple(path.stat().st_mtime_ns if path.exists() else 0 for path in watched)
         stamp = (*stamp, hash(str(cells)))
         if root not in self._known or self._known[root][0] != stamp:
@@ -199,7 +200,7 @@ def _read(run: RunFolder, cells: list[Mapping[str, Any]]) -> Entry:
     begun = last and last != "finished"  # finished, and not ended: a greater length is asked for
     state = (
         f"failed: {failed}" if failed else ("measured" if metrics else "trained") if snapshot and ended
-        else last if last.startswith("failed: ") else "stopped" if last.startswith("stopped")
+        else last.partition(";")[0] if last.startswith("failed: ") else "stopped" if last.startswith("stopped")
         else "training" if begun else "waiting"
     )  # fmt: skip
     name = label(values) if values else run.root.name
