@@ -207,7 +207,7 @@ def test_readers_answer_at_once(made, told):
 
 @pytest.mark.parametrize("linked", [".", "series.json", "slices.npy"])
 def test_a_link_is_no_series(made, tmp_path, linked):
-    readings, series, _ = made
+    _, series, _ = made
     shutil.copytree(series.root, tmp_path / "other")
     assert [of.id for of in Readings(tmp_path).series()] == ["other"]
     link = tmp_path / "other" / linked

@@ -1,5 +1,5 @@
 "use strict";
-// The slider of a run's epochs; the keys and the clock of the reading test; what a range shows of its value.
+// The slider of a run's epochs; wishes; what fails after loading; the keys and the clock of the reading test.
 
 document.addEventListener("input", (event) => {
   const of = event.target;
