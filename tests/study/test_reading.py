@@ -1,16 +1,20 @@
 """The blind reading test: fixed series, and kept answers."""
 
 import shutil
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+import studies
 from braingan.errors import InputError
 from braingan.evaluation.material import open_store_of
+from braingan.report.study import write_study_report
 from braingan.sampling.generator import TrainedGenerator
-from braingan.study.reading import REAL, Answer, Readings, _of_many_subjects, name_of_reader
+from braingan.study import reading
+from braingan.study.reading import MOST_RUNS, REAL, Answer, Readings, _of_many_subjects, name_of_reader
 
 
 @pytest.fixture(scope="module")
@@ -27,11 +31,66 @@ def test_a_series_is_half_real_and_mixed_by_its_seed(made, told):
     test = store.images(store.select("test"))
     for number, truth in enumerate(series.truth):
         assert (series.slice(number) == test).all(axis=(1, 2)).any() == (truth == REAL)
-    again = readings.make("First reading", {"run": TrainedGenerator.open(told)}, store, 12, 3)
-    assert again.id == "first-reading-1"
-    assert again.truth == series.truth
     other = readings.make("Other", {"run": TrainedGenerator.open(told)}, store, 12, 4)
     assert other.truth != series.truth
+
+
+def test_the_same_folder_name_and_seed_make_the_same_series(made, told, tmp_path):
+    _, series, store = made
+    again = Readings(tmp_path).make("First reading", {"run": TrainedGenerator.open(told)}, store, 12, 3)
+    assert again.id == series.id
+    assert again.truth == series.truth
+    assert all((again.slice(number) == series.slice(number)).all() for number in range(12))
+
+
+def test_series_of_one_seed_tell_nothing_of_each_other(made, told, tmp_path):
+    """Else one is a key to another: by the places of what is real, or by slices that it shows as generated."""
+    _, _, store = made
+    readings, generators = Readings(tmp_path), {"run": TrainedGenerator.open(told)}
+    series = [readings.make(title, generators, store, 12, 3) for title in ("A", "A", "B")]
+    assert [of.id for of in series] == ["a", "a-1", "b"]
+    assert len({tuple(of.truth) for of in series}) == 3
+    generated = [{of.slice(n).tobytes() for n in range(12) if of.truth[n] != REAL} for of in series]
+    assert len(set.union(*generated)) == 3 * 6
+
+
+def test_no_two_runs_of_a_series_share_a_latent(made, told, tmp_path):
+    """Pictures of one latent by alike runs are alike, which tells that they are generated."""
+    _, _, store = made
+    generators = {name: TrainedGenerator.open(told) for name in ("one", "other", "third")}
+    series = Readings(tmp_path).make("Three", generators, store, 36, 3)
+    generated = [series.slice(n).tobytes() for n in range(36) if series.truth[n] != REAL]
+    assert len(set(generated)) == len(generated) == 18
+
+
+def test_a_series_has_bounds(made, told, tmp_path, monkeypatch):
+    _, _, store = made
+    readings, generators = Readings(tmp_path), {"run": TrainedGenerator.open(told)}
+    many = dict.fromkeys(map(str, range(MOST_RUNS + 1)), generators["run"])
+    with pytest.raises(InputError, match="at most 8 runs: choose fewer"):
+        readings.make("Many", many, store, 36)
+    with pytest.raises(InputError, match="took too long: ask for fewer slices"):
+        readings.make("Late", generators, store, 2, 0, time.monotonic() - 1)
+    assert not readings.series()
+    monkeypatch.setattr(reading, "MOST_SERIES", 2)
+    for _ in range(2):
+        readings.make("Full", generators, store, 2)
+    with pytest.raises(InputError, match="2 series already: move some folders out of"):
+        readings.make("Full", generators, store, 2)
+
+
+def test_a_damaged_series_hides_no_other(made, told, tmp_path):
+    _, _, store = made
+    readings, generators = Readings(tmp_path), {"run": TrainedGenerator.open(told)}
+    whole = readings.make("Whole", generators, store, 2)
+    for name, content in (("empty", "{}"), ("cut", '{"title": '), ("other", '{"title": 1, "truth": ["real"]}')):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "series.json").write_text(content)
+    assert readings.series() == [whole]
+    assert sorted(readings.damaged()) == ["cut", "empty", "other"]
+    assert "series.json is damaged" in readings.damaged()["cut"]
+    whole.end()
+    assert readings.key_to(whole) == whole.truth
 
 
 def test_without_a_seed_nobody_can_make_the_series_again(made, told):
@@ -144,6 +203,31 @@ def test_readers_answer_at_once(made, told):
         given = [Answer(f"reader {n}", number, True, 3, 1.0) for n in range(8) for number in range(4)]
         list(pool.map(lambda of: readings.answer(series, of), given))
     assert readings.answers(series) == given
+
+
+@pytest.mark.parametrize("linked", [".", "series.json", "slices.npy"])
+def test_a_link_is_no_series(made, tmp_path, linked):
+    _, series, _ = made
+    shutil.copytree(series.root, tmp_path / "other")
+    assert [of.id for of in Readings(tmp_path).series()] == ["other"]
+    link = tmp_path / "other" / linked
+    shutil.rmtree(link) if linked == "." else link.unlink()
+    link.symlink_to(series.root / linked)
+    assert Readings(tmp_path).series() == []
+
+
+def test_a_report_gives_no_share_of_slices_that_nobody_answered(made, told, tmp_path):
+    _, _, store = made
+    folder = studies.made_study(tmp_path, store, studies.made_rows(lambda *of: 1.0)[:1])
+    shutil.rmtree(folder.root / "runs")
+    readings = Readings(folder.readings)
+    series = readings.make("Half read", {"run": TrainedGenerator.open(told)}, store, 4)
+    readings.answer(series, Answer("Ann", series.truth.index("run"), True, 3, 1.0))
+    series.end()
+    page = write_study_report(folder).read_text()
+    assert "Half read" in page
+    assert "nan%" not in page
+    assert 'data-label="Real ones taken for real">–</td>' in page
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import base64
 import gzip
 import io
 import json
+import os
 import re
 import shutil
 import socket
@@ -20,18 +21,25 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
+import made
+from braingan.data.slices import stacked
 from braingan.errors import InputError
 from braingan.evaluation.evaluate import evaluate
+from braingan.evaluation.gate import Gate, plant
+from braingan.evaluation.material import open_store_of
 from braingan.folders import RunFolder, StudyFolder, write_json
+from braingan.recipe import compose, train_recipe
 from braingan.report.export import export
 from braingan.sampling.generator import MICRO_BATCH, TrainedGenerator
 from braingan.study.reading import FRESH_SEED, Readings
 from braingan.training.run import add_event, read_log, write_log
 from braingan.web import generation
 from braingan.web.app import create_app
-from braingan.web.catalogue import Catalogue
-from braingan.web.generation import QUEUE, Asked, Workshop
+from braingan.web.catalogue import PATIENCE, Catalogue
+from braingan.web.generation import QUEUE, Asked, Busy, Workshop
 from braingan.web.guard import Guard, is_loopback
+from braingan.web.overview import SHOWN
+from braingan.web.run import slider
 
 HOST = "http://127.0.0.1:8765"
 GEOMETRY = {"axis": "axial", "pixel_mm": 2.0, "slice_mm": 3.0, "slice_depth": 0.25}
@@ -74,6 +82,44 @@ def test_the_overview_shows_every_run_and_sorts_and_filters(client):
     assert "There is no run here yet" not in page
 
 
+def test_the_overview_has_real_slices_own_under_each_number(client, root):
+    said = Catalogue(root).open("measured").said
+    shown = [said[name] for name in SHOWN if name in said]
+    page = client.get("/").text
+    assert len(shown) > 3
+    for of in shown:
+        assert of["floor"]
+        assert f"<b>{of['value']}</b><small>{of['floor']}</small>" in page
+
+
+def test_what_is_not_measured_comes_last_either_way(root, tmp_path):
+    for name, value in (("low", 1.0), ("high", 9.0)):
+        shutil.copytree(root / "measured", tmp_path / name)
+        path = RunFolder(tmp_path / name).snapshots()[-1].metrics
+        found = json.loads(path.read_text())
+        found["metrics"]["frechet_distance"]["value"] = value
+        write_json(path, found)
+    shutil.copytree(root / "begun", tmp_path / "begun")
+    client = TestClient(create_app(tmp_path), base_url=HOST)
+    for down, order in (("false", ["low", "high", "begun"]), ("true", ["high", "low", "begun"])):
+        page = client.get(f"/?sort=frechet_distance&down={down}").text
+        assert re.findall(r'id="open-(\w+)"', page) == order
+
+
+def test_a_study_that_is_only_planned_shows_what_will_be(tmp_path):
+    cell = {"values": {"model.name": "thesis4", "training.epochs": 5}, "run": "planned", "epochs": 5, "slices": 8,
+            "subjects": 2, "note": "", "failed": ""}  # fmt: skip
+    write_json(StudyFolder(tmp_path).plan, {"format": 1, "title": "To come", "store": "", "cells": [cell]})
+    client = TestClient(create_app(tmp_path), base_url=HOST)
+    page = client.get("/").text
+    assert "1 of 1 runs" in page
+    assert "<span>waiting</span>" in page
+    run = client.get("/runs/planned").text
+    assert "model.name" in run
+    assert "Generate" not in run
+    assert "No run has slices yet" in client.get("/readings").text
+
+
 def test_an_empty_folder_says_so(tmp_path):
     page = TestClient(create_app(tmp_path), base_url=HOST).get("/").text
     assert "There is no run here yet: make one by braingan train" in page
@@ -81,6 +127,7 @@ def test_an_empty_folder_says_so(tmp_path):
 
 def test_a_run_shows_what_there_is(client):
     page = client.get("/runs/measured").text
+    assert re.search(r"What happened.*<td>started on .*<td>finished</td>", page, re.DOTALL)
     for there in ("Growing", "Generate", "Losses", "Measured", "Confusion", "training.batch_size", "Download"):
         assert there in page, there
     assert "generator.safetensors" in page
@@ -102,7 +149,9 @@ def test_runs_side_by_side(client):
         assert "Tick two to 6 runs" in answer.text
     page = client.get("/compare?run=measured&run=begun").text
     assert page.count("<h2>") == 2
-    assert page.count("from the same latents") == 1  # the other has no snapshot
+    assert re.findall(r'hx-get="/runs/(\w+)/first" hx-trigger="load"', page) == ["measured", "begun"]
+    assert "from the same latents" in client.get("/runs/measured/first").text
+    assert "There are no slices yet: they come with the first snapshot" in client.get("/runs/begun/first").text
     assert "Fréchet distance" in page
 
 
@@ -139,6 +188,18 @@ def test_near_copies_are_marked_on_the_page_and_in_what_is_kept(root, monkeypatc
     assert nibabel.Nifti1Image.from_bytes(gzip.decompress(volume)).shape[2] == 2
 
 
+def test_a_planted_copy_is_marked_by_the_gate_itself(tmp_path, monkeypatch):
+    store, run = made.textured_store(tmp_path), RunFolder(tmp_path / "runs" / "run")
+    sets = ["model.flow_widths=[8,8]", "model.widths=[8,8,8]", "training.epochs=1"]
+    train_recipe(compose(None, sets), store, run)
+    stranger, copy = store.images(store.select("test")[:1])[0], plant(Gate.of_store(store).training, 1)[0]
+    shown = np.stack([stranger, copy, stranger])[:, None]
+    monkeypatch.setattr(TrainedGenerator, "make", lambda self, z, told: shown[: len(told)])
+    page = TestClient(create_app(tmp_path / "runs"), base_url=HOST).post("/runs/run/slices", data={"count": 3}).text
+    assert re.findall(r'alt="generated slice (\d), too near', page) == ["1"]
+    assert "1 of them are nearer to a training slice" in page
+
+
 def test_the_look_through_training_slices_is_bounded_and_made_once(root, monkeypatch):
     begun, ready = [], threading.Event()
 
@@ -149,7 +210,7 @@ def test_the_look_through_training_slices_is_bounded_and_made_once(root, monkeyp
 
     monkeypatch.setattr(generation.Gate, "of_store", of_store)
     shop, run = Workshop(), RunFolder(root / "measured")
-    with pytest.raises(InputError, match="for the first time: try again soon"):
+    with pytest.raises(Busy, match="for the first time: try again soon"):
         shop.gate(run, time.monotonic() + 0.05)
     ready.set()
     shop.begin_gate(run).result(10)
@@ -175,12 +236,13 @@ def test_a_full_queue_and_too_slow_a_generator_are_said(root, monkeypatch):
         for _ in range(QUEUE):
             queue.callback(shop.places.release)
             shop.places.acquire()
-        with pytest.raises(InputError, match="Others wait"):
+        with pytest.raises(Busy, match="Others wait"):
             shop.slices(run, asked)
         assert "Others wait" in shop.first(run)["said"]
+        assert "Others wait" in shop.nearest(run)[1]
     with shop.lock:
         monkeypatch.setattr(generation, "SECONDS", 0.05)
-        with pytest.raises(InputError, match="took too long"):
+        with pytest.raises(Busy, match="took too long"):
             shop.slices(run, asked)
     monkeypatch.setattr(generation, "SECONDS", 0.0)
     with pytest.raises(InputError, match="ask for fewer slices"):
@@ -278,11 +340,38 @@ def test_hostile_series_are_not_made(client, root, sent):
 def test_links_out_of_a_run_lead_nowhere(root, tmp_path):
     shutil.copytree(root / "measured", tmp_path / "runs" / "measured")
     (tmp_path / "secret").write_text("kept to oneself")
+    client = TestClient(create_app(tmp_path / "runs"), base_url=HOST)
     for folder, address in (("measured", "/runs/measured/files"), (".", "/files")):
         link = tmp_path / "runs" / folder / "report.html"
         link.symlink_to(tmp_path / "secret")
-        client = TestClient(create_app(tmp_path / "runs"), base_url=HOST)
         assert client.get(f"{address}/report.html").status_code == 404
+    for grid in RunFolder(tmp_path / "runs" / "measured").samples.glob("epoch-*.png"):
+        shutil.copy(grid, tmp_path / "secret")
+        grid.unlink()
+        grid.symlink_to(tmp_path / "secret")
+    for address in ("epochs/1.png", "thumbnail.png"):
+        assert client.get(f"/runs/measured/{address}").status_code == 404
+
+
+def test_nothing_is_read_that_a_plan_or_a_link_names_elsewhere(root, tmp_path):
+    shutil.copytree(root / "measured", tmp_path / "outside")
+    shutil.copytree(root / "measured", tmp_path / "study" / "runs" / "measured")
+    (tmp_path / "study" / "runs" / "linked").symlink_to(tmp_path / "outside")
+    cell = {"values": {}, "run": "../../outside", "epochs": 2, "slices": 8, "subjects": 2, "note": "", "failed": ""}
+    write_json(StudyFolder(tmp_path / "study").plan, {"format": 1, "title": "T", "store": "", "cells": [cell]})
+    client = TestClient(create_app(tmp_path / "study"), base_url=HOST)
+    page = client.get("/").text
+    assert set(re.findall(r'id="open-(\w+)"', page)) == {"measured", "linked"}
+    assert "unreadable: config.json leads out of the folder" in page
+    for address in ("files/config.json", "files/log.csv", "epochs/1.png", "thumbnail.png", "slices.zip?count=1"):
+        assert client.get(f"/runs/outside/{address}").status_code == 404
+        assert client.get(f"/runs/linked/{address}").status_code == 404
+    assert client.get("/runs/linked").status_code == 200
+    inner = RunFolder(tmp_path / "study" / "runs" / "measured")
+    inner.events.unlink()
+    inner.events.symlink_to(tmp_path / "outside" / "events.csv")
+    other = TestClient(create_app(tmp_path / "study"), base_url=HOST)
+    assert "What happened" not in other.get("/runs/measured").text
 
 
 def test_beyond_this_machine_a_token_is_needed(root):
@@ -334,7 +423,7 @@ def test_a_reading_from_its_making_to_its_results(client, root):
         sizes.add(len(picture.content))
         headers.add(tuple(sorted((k, v) for k, v in picture.headers.items() if k != "date")))
         said = {"reader": " Ann ", "number": number, "real": "true", "confidence": 4, "seconds": 1.5}
-        assert client.post("/readings/a-reading/answers", data=said | {"seconds": "nan"}).status_code == 404
+        assert client.post("/readings/a-reading/answers", data=said | {"seconds": "nan"}).status_code == 422
         assert client.post("/readings/a-reading/answers", data=said | {"reader": "/"}).status_code == 404
         client.post("/readings/a-reading/answers", data=said)
     assert len(sizes) == 1
@@ -344,7 +433,7 @@ def test_a_reading_from_its_making_to_its_results(client, root):
     assert "Ann: 4 of 4 slices" in open_still
     assert "were right" not in open_still
     assert client.get("/readings/a-reading/answers.csv").status_code == 404
-    assert "50 % of 4 answers were right" in client.post("/readings/a-reading/end").text
+    assert "50 % of 4 answers were right" in client.post("/readings/a-reading/end", data={"sure": "true"}).text
     assert client.post("/readings/a-reading/answers", data=said | {"reader": "Bob"}).status_code == 404
     csv = client.get("/readings/a-reading/answers.csv").text.splitlines()
     assert csv[0] == "reader,slice,truth,taken_for,confidence,seconds"
@@ -357,9 +446,9 @@ def test_names_of_any_alphabet(client, root):
     made = client.post("/readings", data={"title": "Серия 1", "run": "measured", "count": 2, "seed": 3})
     assert made.status_code == 200
     assert "Jürgen" in client.get("/readings/серия-1?reader=Jürgen").text
-    client.post("/readings/серия-1/end")
+    client.post("/readings/серия-1/end", data={"sure": "true"})
     assert client.get("/readings/серия-1/answers.csv").status_code == 200
-    assert client.post("/readings", data={"title": "A", "run": "measured", "seed": -1}).status_code == 404
+    assert client.post("/readings", data={"title": "A", "run": "measured", "seed": -1}).status_code == 422
 
 
 def test_a_run_is_served_from_within_its_folder(root, monkeypatch):
@@ -398,7 +487,7 @@ def test_pages_of_a_hundred_runs_take_under_a_tenth_of_a_second(root, tmp_path):
             "reader": "Bob", "number": number, "real": "true", "confidence": 4})  # fmt: skip
     client.post("/readings", data={"title": "Ended", "run": "run-000", "count": 4, "seed": 1})
     client.post("/readings/ended/answers", data={"reader": "Ann", "number": 0, "real": "true", "confidence": 4})
-    client.post("/readings/ended/end")
+    client.post("/readings/ended/end", data={"sure": "true"})
     for path in (
         "/",
         "/rows?sort=minutes",
@@ -431,6 +520,46 @@ def test_a_run_that_was_stopped_is_not_shown_as_training(root, tmp_path):
     assert catalogue.open("begun").state == "stopped"
 
 
+def test_a_run_in_its_first_epoch_trains_and_one_that_was_killed_is_silent(root, tmp_path):
+    shutil.copytree(root / "begun", tmp_path / "begun")
+    run, catalogue = RunFolder(tmp_path / "begun"), Catalogue(tmp_path)
+    run.log.unlink()
+    run.events.unlink()
+    add_event(run, 0, "started on a made processor")
+    page = TestClient(create_app(tmp_path), base_url=HOST).get("/").text
+    assert "training, its first epoch" in page
+    add_event(run, 0, "the generator paints one picture")  # trouble, with which it goes on
+    assert catalogue.open("begun").state == "training"
+    old = time.time() - 2 * PATIENCE
+    for path in (run.events, run.samples, run.checkpoints):
+        os.utime(path, (old, old))
+    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(old))
+    assert catalogue.open("begun").state == f"silent since {when}"
+    os.utime(run.checkpoints)
+    assert catalogue.open("begun").state == "training"
+
+
+def test_a_run_of_long_epochs_is_given_longer(root, tmp_path):
+    shutil.copytree(root / "begun", tmp_path / "begun")
+    run = RunFolder(tmp_path / "begun")
+    write_log(run, [read_log(run)[0] | {"seconds": f"{PATIENCE}"}])
+    add_event(run, 0, "continued on a made processor")
+    for age, state in ((2.5, "training"), (3.5, "silent")):
+        then = time.time() - age * PATIENCE
+        for path in (run.events, run.log, run.samples, run.checkpoints):
+            os.utime(path, (then, then))
+        assert Catalogue(tmp_path).open("begun").state.startswith(state)
+
+
+def test_a_training_that_diverged_is_shown_as_failed(tmp_path):
+    run, sets = RunFolder(tmp_path / "runs" / "run"), ["training.learning_rate=1e30", "training.batch_size=8"]
+    with pytest.raises(InputError, match="no longer finite"):
+        train_recipe(compose(None, [*sets, "model.name=thesis4"]), made.picture_store(tmp_path), run)
+    state = Catalogue(tmp_path / "runs").open("run").state
+    assert re.fullmatch(r"failed: losses, gradients or weights are no longer finite at image \d+", state)
+    assert "lower training.learning_rate" in Catalogue(tmp_path / "runs").open("run").events[-1]["event"]
+
+
 def test_a_run_that_can_not_be_read_is_said_and_hides_no_other(root, tmp_path):
     shutil.copytree(root / "measured", tmp_path / "measured")
     for name, content in (("other", "{}"), ("damaged", "{"), ("foreign", '{"format": 1, "recipe": null}')):
@@ -445,6 +574,104 @@ def test_a_run_that_can_not_be_read_is_said_and_hides_no_other(root, tmp_path):
         assert Catalogue(tmp_path).open("measured").state.startswith("unreadable")
     answer = TestClient(create_app(tmp_path), base_url=HOST).post("/runs/measured/slices", data={"count": 1})
     assert "has no weights that can be read" in answer.text
+
+
+@pytest.mark.parametrize(
+    "content", ["{", "{}", '{"cells": [{}]}', '{"cells": 1}', '{"cells": [{"run": "../measured"}]}', '{"cells": ["a"]}']
+)
+def test_a_damaged_plan_hides_no_run(root, tmp_path, content):
+    shutil.copytree(root / "measured", tmp_path / "runs" / "measured")
+    (tmp_path / "study.json").write_text(content)
+    client = TestClient(create_app(tmp_path), base_url=HOST)
+    page = client.get("/").text
+    assert re.search(r'class="said">[^<]*study\.json (is damaged|names)', page)
+    assert "1 of 1 runs" in page
+    assert f"<title>Runs: {tmp_path.name}</title>" in page
+    for path in ("/runs/measured", "/readings", "/rows"):
+        assert client.get(path).status_code == 200
+
+
+def test_a_damaged_series_hides_no_other_and_is_said(root, tmp_path):
+    shutil.copytree(root / "measured", tmp_path / "measured")
+    client = TestClient(create_app(tmp_path), base_url=HOST)
+    for title in ("Whole", "Damaged"):
+        client.post("/readings", data={"title": title, "run": "measured", "count": 2})
+    (tmp_path / "readings" / "damaged" / "series.json").write_text("{")
+    page = client.get("/readings").text
+    assert "Not shown: " in page
+    assert "/readings/whole" in page
+    assert client.get("/readings/damaged").status_code == 404
+    assert client.post("/readings/whole/end", data={"sure": "true"}).status_code == 200
+
+
+def test_an_epoch_without_losses_is_left_out_of_the_curves(root, tmp_path):
+    shutil.copytree(root / "measured", tmp_path / "run")
+    run, client = RunFolder(tmp_path / "run"), TestClient(create_app(tmp_path), base_url=HOST)
+    rows = read_log(run)
+    write_log(run, [rows[0], *(row | {"discriminator_loss": ""} for row in rows[1:])])
+    assert "<h2>Losses" in client.get("/runs/run").text
+    write_log(run, [row | {"discriminator_loss": ""} for row in rows])
+    page = client.get("/runs/run")
+    assert page.status_code == 200
+    assert "<h2>Losses" not in page.text
+
+
+def test_a_fault_is_said_with_the_headers_of_every_answer(root, monkeypatch):
+    def fails(self):
+        raise OSError("a disk that went away")
+
+    monkeypatch.setattr(Catalogue, "entries", fails)
+    answer = TestClient(create_app(root), base_url=HOST, raise_server_exceptions=False).get("/")
+    assert answer.status_code == 500
+    assert "could not be shown (OSError: a disk that went away)" in answer.text
+    assert "default-src 'self'" in answer.headers["content-security-policy"]
+    assert answer.headers["cache-control"] == "no-store"
+
+
+def test_who_comes_after_others_is_told_so(root, monkeypatch):
+    def fails(self, run):
+        raise Busy("Others wait")
+
+    monkeypatch.setattr(Workshop, "generator", fails)
+    client = TestClient(create_app(root), base_url=HOST)
+    assert client.post("/readings", data={"title": "A", "run": "measured", "count": 2}).status_code == 429
+    assert client.post("/runs/measured/slices", data={"count": 2}, headers={"hx-request": "true"}).status_code == 200
+
+
+@pytest.fixture
+def looked_for(root, tmp_path):
+    """The measured run, with slices near to training slices in its metrics, which so small ones have not."""
+    shutil.copytree(root / "measured", tmp_path / "near" / "measured")
+    path = RunFolder(tmp_path / "near" / "measured").snapshots()[-1].metrics
+    near = {"seed": 0, "turn": "none", "likeness": 0.8}
+    found = {"threshold": 0.9, "closest": [near | {"number": n, "training": n + 3} for n in range(2)]}
+    found["closest"][0]["likeness"] = 0.95
+    write_json(path, json.loads(path.read_text()) | {"memorisation": found})
+    return TestClient(create_app(tmp_path / "near"), base_url=HOST)
+
+
+def test_a_page_waits_for_nobody_else(looked_for, monkeypatch):
+    """What takes the generator comes once the page is there, or what is said in its place."""
+
+    def fails(self):
+        raise Busy("Others' slices took too long")
+
+    monkeypatch.setattr(Workshop, "turn", fails)
+    assert 'hx-get="/runs/measured/nearest" hx-trigger="load"' in looked_for.get("/runs/measured").text
+    for part in ("nearest", "first"):
+        said = looked_for.get(f"/runs/measured/{part}", headers={"hx-request": "true"})
+        assert said.status_code == 200
+        assert 'class="said">Others&#39; slices took too long' in said.text
+
+
+def test_a_runs_nearest_slices_are_shown_beside_training_slices(looked_for, told):
+    page = looked_for.get("/runs/measured/nearest").text
+    made = TrainedGenerator.open(told).some(0, (0, 1))
+    training = open_store_of(told, None).images(np.array([3, 4]))
+    pictures = re.findall(r'src="data:image/png;base64,([^"]+)"', page)
+    shown = [np.asarray(Image.open(io.BytesIO(base64.b64decode(content)))) for content in pictures]
+    np.testing.assert_array_equal(shown, [made[0], training[0], made[1], training[1]])
+    assert page.count("too near, refused") == 1
 
 
 def test_a_mistake_in_rows_leaves_them_where_they_are(client, monkeypatch):
@@ -485,7 +712,7 @@ def test_a_run_of_any_name_can_be_opened(root, tmp_path):
     client = TestClient(create_app(tmp_path), base_url=HOST)
     (link,) = re.findall(r'href="(/runs/[^"]+)"', client.get("/").text)
     page = client.get(link).text
-    for address in re.findall(r'(?:src|href|hx-post)="(/runs/[^"]+)"', page):
+    for address in re.findall(r'(?:src|href|hx-post|hx-get)="(/runs/[^"]+)"', page):
         answer = client.post(address) if address.endswith("/slices") else client.get(address)
         assert answer.status_code == 200, address
 
@@ -501,7 +728,7 @@ def test_reports_are_kept_back_while_a_series_is_open(root, tmp_path):
         answer = client.get(address)
         assert answer.status_code == 404
         assert "once all series of slices are ended" in answer.text
-    client.post("/readings/open/end")
+    client.post("/readings/open/end", data={"sure": "true"})
     for address in ("/files/report.html", "/runs/measured/files/report.html"):
         assert client.get(address).status_code == 200
 
@@ -514,7 +741,7 @@ def test_what_fooled_is_called_synthetic_only_if_it_is(root, tmp_path):
     for number, of in enumerate(truth):  # always wrong
         said = {"reader": "Ann", "number": number, "real": str(of != "real").lower(), "confidence": 3}
         client.post("/readings/a/answers", data=said)
-    page = client.post("/readings/a/end").text
+    page = client.post("/readings/a/end", data={"sure": "true"}).text
     shown = re.findall(r'src="data:image/png;base64,([^"]+)" alt="slice \d+: (\w+)"', page)
     assert sorted(made_by for _, made_by in shown) == ["measured"] * 2 + ["real"] * 2
     for content, made_by in shown:
@@ -524,12 +751,58 @@ def test_what_fooled_is_called_synthetic_only_if_it_is(root, tmp_path):
 
 def test_slices_of_volumes_are_offered_as_nifti_and_others_are_not(client, root, told, tmp_path):
     assert "slices.nii.gz" in client.post("/runs/measured/slices", data={"count": 2}).text
-    answer = client.get("/runs/measured/slices.nii.gz?count=2")
+    answer = client.get("/runs/measured/slices.nii.gz?count=2&seed=5")
     image = nibabel.Nifti1Image.from_bytes(gzip.decompress(answer.content))
-    assert b"synthetic" in image.header["descrip"].tobytes()
+    assert image.header["descrip"].tobytes().rstrip(b"\0") == b"synthetic, separate slices, measured seed 5"
+    with zipfile.ZipFile(io.BytesIO(client.get("/runs/measured/slices.zip?count=2&seed=5").content)) as files:
+        first = np.asarray(Image.open(files.open("synthetic_000000.png")))
+    assert (np.asarray(image.dataobj)[:, :, 0] == stacked(first[None], "axial")[:, :, 0]).all()
     assert image.shape == (32, 32, 2)
     assert image.header.get_zooms() == (2.0, 2.0, 3.0)
     shutil.copytree(told.root, tmp_path / "flat")
     other = TestClient(create_app(tmp_path), base_url=HOST)
     assert "slices.nii.gz" not in other.post("/runs/flat/slices", data={"count": 2}).text
     assert "does not know how large its slices are" in other.get("/runs/flat/slices.nii.gz?count=2").text
+
+
+def test_a_long_name_leaves_room_for_the_seed_in_nifti(root, tmp_path):
+    shutil.copytree(root / "measured", tmp_path / ("серия" * 12))
+    client = TestClient(create_app(tmp_path), base_url=HOST)
+    content = client.get(f"/runs/{'серия' * 12}/slices.nii.gz?count=2&seed=7").content
+    said = nibabel.Nifti1Image.from_bytes(gzip.decompress(content)).header["descrip"].tobytes().rstrip(b"\0")
+    assert re.fullmatch(r"synthetic, separate slices, (серия)+[серия]* seed 7", said.decode())
+
+
+@pytest.mark.parametrize(
+    ("bounds", "shown"),
+    [
+        ((0.0123, 0.9876), {"min": "0.02", "max": "0.98", "step": "0.01"}),
+        ((4.0, 64.0), {"min": "4", "max": "64", "step": "1"}),
+        ((3.2, 4870.5), {"min": "10", "max": "4870", "step": "10"}),
+        ((0.5, 0.5), {}),
+    ],
+)
+def test_sliders_have_round_numbers_within_the_bounds(bounds, shown):
+    assert slider(*bounds) == shown
+
+
+def test_a_name_that_can_not_be_one_is_asked_for_again(client):
+    client.post("/readings", data={"title": "Names", "run": "measured", "count": 2})
+    answer = client.get("/readings/names?reader=Smith,+Ann")
+    assert answer.status_code == 422
+    assert 'value="Smith, Ann"' in answer.text
+    assert "at most 60 letters" in answer.text
+    assert "pattern=" in answer.text
+
+
+def test_a_series_is_ended_by_who_says_so_and_sees_who_has_not_finished(client):
+    client.post("/readings", data={"title": "Two readers", "run": "measured", "count": 2})
+    for reader, number in (("Ann", 0), ("Ann", 1), ("Bob", 0)):
+        said = {"reader": reader, "number": number, "real": "true", "confidence": 3}
+        client.post("/readings/two-readers/answers", data=said)
+    page = client.get("/readings/two-readers/results").text
+    assert "Bob has not finished" in page
+    assert "Ann has" not in page
+    assert "Tick that nobody is to answer" in client.post("/readings/two-readers/end").text
+    assert "were right" not in client.get("/readings/two-readers/results").text
+    assert "were right" in client.post("/readings/two-readers/end", data={"sure": "true"}).text

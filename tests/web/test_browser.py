@@ -5,6 +5,7 @@ import shutil
 import socket
 import threading
 import time
+from contextlib import contextmanager
 
 import pytest
 import uvicorn
@@ -40,19 +41,30 @@ def study(told, tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="module")
-def address(study):
+@contextmanager
+def serving(root):
+    """Serve a folder; yield the address, and what ends the server."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    server = uvicorn.Server(uvicorn.Config(create_app(study.root, port=port), port=port, log_level="error", ws="none"))
+    server = uvicorn.Server(uvicorn.Config(create_app(root, port=port), port=port, log_level="error", ws="none"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:
         time.sleep(0.05)
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    thread.join()
+
+    def end():
+        server.should_exit = True
+        thread.join()
+
+    yield f"http://127.0.0.1:{port}", end
+    end()
+
+
+@pytest.fixture(scope="module")
+def address(study):
+    with serving(study.root) as (address, _):
+        yield address
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +135,7 @@ def test_axe_finds_no_barrier(page, address):
     for path in paths:
         page.goto(address + path)
         look(path)
+    page.get_by_label("not finished, and will not").check()
     page.get_by_role("button", name="End the series").click()
     page.get_by_text("of 1 answers were right").wait_for()
     look("ended")
@@ -217,6 +230,11 @@ def test_the_blind_test_from_end_to_end_by_keyboard(page, address):
     page.get_by_text("All 4 slices are answered").wait_for()
     page.get_by_role("link", name="Results").click()
     page.get_by_role("button", name="End the series").focus()
+    page.keyboard.press("Enter")  # not before it is ticked
+    assert page.url.endswith("/results")
+    page.get_by_label("Nobody else is to answer").focus()
+    page.keyboard.press("Space")
+    page.get_by_role("button", name="End the series").focus()
     page.keyboard.press("Enter")
     page.get_by_text("of 4 answers were right").wait_for()
     assert fits(page)
@@ -237,3 +255,109 @@ def test_the_blind_test_by_touch(page, address, browser, study):
     readings = Readings(study.readings)
     given = [(of.real, of.confidence) for of in readings.answers(readings.open(made.rpartition("/")[2]))]
     assert given == [(False, 5), (False, 5)]
+
+
+def test_a_failure_after_loading_is_said_and_so_is_that_it_works_again(study, browser):
+    page = browser.new_page()
+    with serving(study.root) as (address, end):
+        page.goto(address + "/")
+        page.route("**/rows*", lambda of: of.fulfill(status=403, body="A token is needed", content_type="text/plain"))
+        page.locator("#trouble").get_by_text("Not up to date since").wait_for(timeout=15_000)
+        assert page.locator("#trouble").inner_text().endswith(": A token is needed")
+        assert page.locator("#trouble").get_attribute("role") == "status"
+        page.unroute("**/rows*")
+        page.locator("#trouble").get_by_text("Not up to date since").wait_for(state="detached", timeout=15_000)
+        page.goto(address + "/runs/finished")
+        end()
+        page.get_by_role("button", name="Generate").click()
+        page.get_by_text("The server does not answer").wait_for()
+        assert page.locator("#summary").inner_text() == ""
+    page.close()
+
+
+def test_a_button_keeps_the_focus_while_slices_are_made_and_that_is_said(page, address):
+    page.goto(address + "/runs/finished")
+    page.get_by_label("Slices", exact=True).fill("2")
+    asked = []
+    page.on("request", lambda of: asked.append(of.url) if of.method == "POST" else None)
+    page.route("**/slices", lambda of: (page.wait_for_timeout(500), of.continue_()))
+    page.get_by_role("button", name="Walk between two latents").focus()
+    page.keyboard.press("Enter")
+    assert page.locator("#summary").inner_text() == "The slices are being made."
+    assert page.locator("button[name=walk]").get_attribute("aria-disabled") == "true"
+    page.keyboard.press("Enter")  # dropped
+    page.get_by_text("on the way from the first latent of seed 0 to its second").wait_for()
+    assert page.evaluate("document.activeElement.name") == "walk"
+    assert page.locator("button[name=walk]").get_attribute("aria-disabled") == "false"
+    assert len(asked) == 1
+    assert page.locator("#made img").count() == 2
+
+
+def test_a_wish_is_any_until_its_slider_is_moved_and_any_again(page, address):
+    page.goto(address + "/runs/finished")
+    depth = page.get_by_role("group", name="Depth")
+    any_of, slider, number = depth.get_by_label("any"), depth.get_by_role("slider"), depth.get_by_role("textbox")
+    assert any_of.is_checked()
+    assert slider.get_attribute("aria-valuetext") == "any"
+    slider.fill("0.51")
+    assert number.input_value() == "0.51"
+    assert not any_of.is_checked()
+    slider.press("ArrowRight")
+    assert number.input_value() == "0.52"
+    any_of.check()
+    assert number.input_value() == ""
+    any_of.uncheck()
+    assert number.input_value() == "0.52"
+    page.get_by_label("Slices", exact=True).fill("1")
+    page.get_by_role("button", name="Generate").click()
+    page.locator("#made img").wait_for()
+    assert "depth=0.52" in page.get_by_role("link", name="PNG").get_attribute("href")
+
+
+def test_a_first_run_is_counted_and_can_be_compared(page, study, tmp_path):
+    with serving(tmp_path) as (address, _):
+        page.goto(address + "/")
+        assert not page.get_by_role("button", name="Compare what is ticked").is_visible()
+        shutil.copytree(study.run("finished").root, tmp_path / "first")
+        page.get_by_text("1 of 1 runs").wait_for(timeout=15_000)
+        assert page.locator("caption").count() == 1
+        assert page.get_by_role("button", name="Compare what is ticked").is_visible()
+        page.goto("about:blank")
+
+
+def test_confidence_by_keys_whose_layout_writes_no_digits(page, address):
+    asked = {"title": f"Keys {page.viewport_size['width']}", "run": "finished", "count": "2"}
+    made = page.request.post(address + "/readings", form=asked).url
+    page.goto(f"{made}?reader=Ann")
+    for key, code, wanted in (("é", "Digit2", "2"), ("٤", "Digit4", "4"), ("1", "Numpad1", "1"), ("5", "Digit7", "5")):
+        page.evaluate("of => document.dispatchEvent(new KeyboardEvent('keydown', of))", {"key": key, "code": code})
+        assert page.locator("input[name=confidence]:checked").get_attribute("value") == wanted
+
+
+def test_dark_or_light_is_chosen_and_kept(page, address):
+    page.goto(address + "/")
+    colour = "getComputedStyle(document.body).backgroundColor"
+    dark = page.evaluate(colour)
+    page.get_by_role("button", name="Light page").click()
+    light = page.evaluate(colour)
+    assert dark != light
+    page.goto(address + "/readings")
+    assert page.evaluate(colour) == light
+    page.get_by_role("button", name="Dark page").click()
+    assert page.evaluate(colour) == dark
+
+
+def test_side_by_side_the_first_slices_come_once_the_page_is_there(page, address):
+    page.goto(address + "/compare?run=finished&run=training")
+    page.get_by_alt_text("the first slices of").wait_for()
+    page.get_by_text("There are no slices yet").wait_for()
+
+
+def test_a_name_that_can_not_be_one_is_stopped_before_it_is_sent(page, address):
+    asked = {"title": f"Pattern {page.viewport_size['width']}", "run": "finished", "count": "2"}
+    made = page.request.post(address + "/readings", form=asked).url
+    page.goto(made)
+    fits_pattern = "document.querySelector('input[name=reader]').checkValidity()"
+    for name, fit in (("Smith, Ann", False), ("<b>", False), ("Jürgen O'Neil-2", True), ("अनीता", True)):
+        page.get_by_label("Your name").fill(name)
+        assert page.evaluate(fits_pattern) == fit, name

@@ -1,13 +1,16 @@
 """The blind reading test: real and generated slices, mixed, one at a time; the source study's visual analysis measured.
 
-A *series* is fixed when it is made: its slices lie in one array, in an order drawn by its seed, and who is who stands
-beside them in a file that no page shows. Readers go by a name that they type; every answer is kept as it is given, so
-that a reader goes on where they stopped.
+A *series* is fixed when it is made: its slices lie in one array, in an order drawn by its seed and its folder's name,
+and who is who stands beside them in a file that no page shows. Readers go by a name that they type; every answer is
+kept as it is given, so that a reader goes on where they stopped.
 """
 
+import itertools
+import math
 import re
 import secrets
 import sqlite3
+import time
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -23,10 +26,13 @@ from braingan.data.store import Store
 from braingan.errors import InputError
 from braingan.folders import read_json, replacing, write_json
 from braingan.randomness import draws
-from braingan.sampling.generator import TrainedGenerator
+from braingan.sampling.generator import MICRO_BATCH, TrainedGenerator
 
 REAL = "real"
 MOST = 500
+"""Slices of a series."""
+MOST_RUNS, MOST_SERIES = 8, 100
+"""Runs in a series, and series of a study."""
 FRESH_SEED = 1_000_000
 """Generated slices are of seeds from here on, which no report shows."""
 TABLE = """create table if not exists answers (
@@ -59,8 +65,15 @@ class Series:
 
     @property
     def description(self) -> dict[str, Any]:
-        """Title, seed, the truth of each slice, and the store and numbers of the real ones."""
-        return read_json(self.root / "series.json")
+        """Title, seed, the truth of each slice, and the store and numbers of the real ones.
+
+        Raises:
+            InputError: the file that holds them is damaged.
+        """
+        of = read_json(path := self.root / "series.json")
+        if not (isinstance(of.get("title"), str) and isinstance(of.get("truth"), list) and of["truth"]):
+            raise InputError(f"{path} is damaged: move the folder {self.id} away.")
+        return of
 
     @property
     def truth(self) -> list[str]:
@@ -94,8 +107,25 @@ class Readings:
     root: Path
 
     def series(self) -> list[Series]:
-        """Return all whole series, by name."""
-        return [Series(path.parent) for path in sorted(self.root.glob("*/series.json"))]
+        """Return all whole series, by name; not those that can't be read (`damaged`)."""
+        damaged = self.damaged()
+        return [series for series in self._there() if series.id not in damaged]
+
+    def damaged(self) -> dict[str, str]:
+        """Return why a series can't be read, by name."""
+        found = {}
+        for series in self._there():
+            try:
+                _ = series.description
+            except InputError as error:
+                found[series.id] = str(error)
+        return found
+
+    def _there(self) -> list[Series]:
+        """Return all whole series, damaged ones included; not what a link leads to, which may be anyone's slices."""
+        found = [path.parent for path in sorted(self.root.glob("*/series.json"))]
+        files = {root: (root, root / "series.json", root / "slices.npy") for root in found}
+        return [Series(root) for root in found if not any(path.is_symlink() for path in files[root])]
 
     def open(self, name: str) -> Series:
         """Return a series by name.
@@ -123,24 +153,35 @@ class Readings:
         return series.truth
 
     def make(
-        self, title: str, generators: Mapping[str, TrainedGenerator], store: Store, count: int, seed: int | None = None
+        self,
+        title: str,
+        generators: Mapping[str, TrainedGenerator],
+        store: Store,
+        count: int,
+        seed: int | None = None,
+        end: float = math.inf,
     ) -> Series:
         """Make a series, half of it real slices of test subjects, the other half in equal parts by each run.
 
-        Real slices are such as no other series shows, where there are enough.
+        Real slices are such as no other series shows, where there are enough. Each generated one has a latent of its
+        own: pictures of one latent by two runs may be alike, and so tell that they are generated.
 
         Args:
             title: what readers see; its folder is called after it.
             generators: by the name of the run.
             store: theirs.
             count: slices.
-            seed: draws slices and order; at random by default, as who knows it could make the series again, and end it.
+            seed: draws slices and order, together with the folder's name: no other series has either; at random by
+                default, as who knows it could make the series again elsewhere.
+            end: when it has to be made, in seconds of `time.monotonic`.
 
         Raises:
-            InputError: too many slices or too few, no run, or a name that can't be one.
+            InputError: too many slices, runs or series, too few of them, a name that can't be one, or time is up.
         """
         if not _is_name(title):
             raise InputError("A series needs a title of at most 60 letters, digits, spaces, points, hyphens.")
+        if len(self._there()) >= MOST_SERIES:
+            raise InputError(f"There are {MOST_SERIES} series already: move some folders out of {self.root}.")
         if REAL in generators:
             raise InputError(f"A run called {REAL} can't be told from real slices: rename its folder.")
         seed = secrets.randbelow(2**32) if seed is None else seed
@@ -151,15 +192,17 @@ class Readings:
         made = share_of(count, len(generators))
         if made * len(generators) > len(held_out):
             raise InputError(f"The store has {len(held_out)} test slices: ask for at most {2 * len(held_out)}.")
+        root = self._new(title)
+        own = int(draws(seed, f"reading: {root.name}").integers(2**62))
         shown = {number for of in self.series() for name, number in of.real if name == store.fingerprint}
         unseen = np.setdiff1d(held_out, list(shown))
         count = made * len(generators)
-        real = _of_many_subjects(store, unseen if len(unseen) >= count else held_out, count, seed)
-        slices = [store.images(real), *(of.sample(made, FRESH_SEED + seed) for of in generators.values())]
+        real = _of_many_subjects(store, unseen if len(unseen) >= count else held_out, count, own)
+        slices = [store.images(real)]
+        for number, generator in enumerate(generators.values()):
+            slices += _some(generator, FRESH_SEED + own, range(number * made, (number + 1) * made), end)
         truth = [REAL] * len(real) + [name for name in generators for _ in range(made)]
-        order = draws(seed, "reading: order").permutation(len(truth))
-        name = re.sub(r"\W+", "-", title.lower()).strip("-") or "series"
-        root = next(path for n in range(MOST) if not (path := self.root / (f"{name}-{n}" if n else name)).exists())
+        order = draws(own, "reading: order").permutation(len(truth))
         with self._database() as database:  # of a series of the same name that was removed
             database.execute("delete from answers where series = ?", (root.name,))
         with replacing(root / "slices.npy") as path, path.open("wb") as file:
@@ -167,6 +210,12 @@ class Readings:
         about = {"title": title, "seed": seed, "truth": [truth[n] for n in order]}
         write_json(root / "series.json", about | {"store": store.fingerprint, "real": real.tolist()})
         return Series(root)
+
+    def _new(self, title: str) -> Path:
+        """Return a folder for a series of a title, which no other has."""
+        name = re.sub(r"\W+", "-", title.lower()).strip("-") or "series"
+        numbered = (self.root / (f"{name}-{n}" if n else name) for n in itertools.count())
+        return next(path for path in numbered if not path.exists())
 
     @property
     def _answers(self) -> Path:
@@ -230,12 +279,26 @@ def share_of(count: int, runs: int) -> int:
     """Return how many slices of a series each run makes.
 
     Raises:
-        InputError: too many slices or too few, or no run.
+        InputError: too many slices or too few, too many runs, or none.
     """
     made = count // 2 // max(runs, 1)
+    if runs > MOST_RUNS:
+        raise InputError(f"A series has slices of at most {MOST_RUNS} runs: choose fewer.")
     if not runs or made < 1 or count > MOST:
         raise InputError(f"A series has 2 to {MOST} slices, at least 2 for each run that is chosen; choose a run.")
     return made
+
+
+def _some(generator: TrainedGenerator, seed: int, numbers: range, end: float) -> Iterator[UInt8[np.ndarray, "n s s"]]:
+    """Make slices by number, a few at a time.
+
+    Raises:
+        InputError: the `end` has come.
+    """
+    for start in range(0, len(numbers), MICRO_BATCH):
+        if time.monotonic() > end:
+            raise InputError("Making the series took too long: ask for fewer slices.")
+        yield generator.some(seed, numbers[start : start + MICRO_BATCH])
 
 
 def _is_name(text: str) -> bool:

@@ -62,7 +62,8 @@ def train(
         record.go_on({**config, "vocabulary": asdict(batches.vocabulary)})
     ranks.insist_same(config["identity"], state.step)
     began = state.step
-    with stoppable() as request, progress("train", *record.extent(), shown=ranks.writes) as advance:
+    shown = progress("train", *record.extent(), shown=ranks.writes)
+    with stoppable() as request, record.noting_failure(), shown as advance:
         while not (record.complete or record.trouble or ranks.any(record.late or request.asked, state.step - began)):
             z = latent_batch(settings.seed, "training latents", state.step, settings.batch_size, size)
             scalars = step(batches.load(state.step), z[share].to(device.device, non_blocking=True))

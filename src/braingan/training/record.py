@@ -2,6 +2,8 @@
 
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -242,6 +244,18 @@ class Record:
         networks = {**dict(self.state.networks.items()), "generator": self.averaged()}
         for name in sorted(networks):  # the discriminator, then the generator, which marks the snapshot as whole
             write_weights(kept.weights(name), networks[name])
+
+    @contextmanager
+    def noting_failure(self) -> Iterator[None]:
+        """Note in the folder why a training failed, so that nobody takes it for one that goes on."""
+        try:
+            yield
+        except Exception as error:
+            if self.ranks.writes:
+                reason = str(error).removeprefix(f"{self.folder.root}: ") or type(error).__name__
+                with suppress(OSError):  # a full disk must not hide its own sentence
+                    add_event(self.folder, self.images_seen, f"failed: {reason.splitlines()[0]}")
+            raise
 
     def close(self) -> bool:
         """Save the last state, as a snapshot too where the length is reached; return whether it is."""

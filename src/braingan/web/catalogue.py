@@ -1,6 +1,10 @@
-"""What a folder holds for the page: a study's runs, a folder's runs, or one run; read anew where it has changed."""
+"""What a folder holds for the page: a study's runs, a folder's runs, or one run; read anew where it has changed.
 
-from collections.abc import Mapping
+Nothing is read that lies outside the folder, whatever its files name or link to.
+"""
+
+import time
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +17,9 @@ from braingan.report.wording import interval_of, number, value_of, words_of
 from braingan.study.table import read_plan
 from braingan.training.run import read_config, read_log
 
+PATIENCE = 600.0
+"""Seconds without a sign of life after which a training is called silent; or three epochs or checkpoints, if longer."""
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -22,16 +29,35 @@ class Entry:
     name: str
     values: Mapping[str, Any]
     recipe: Mapping[str, Any]
-    state: str
+    noted: str
+    """Its state when its files were last written."""
     epochs: int
-    log: list[dict[str, str]]
-    snapshot: SnapshotFolder | None
-    metrics: Mapping[str, Any]
+    log: list[dict[str, str]] = field(default_factory=list)
+    events: list[dict[str, str]] = field(default_factory=list)
+    snapshot: SnapshotFolder | None = None
+    metrics: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
         """By which pages name it: its folder's name."""
         return self.run.root.name
+
+    @property
+    def state(self) -> str:
+        """In words; a training that was killed says nothing any more, so it is known by its silence.
+
+        Its lock would tell, too, but to try that is to hold it, for which a study passes a run over.
+        """
+        if self.noted != "training":
+            return self.noted
+        seconds = [float(row["seconds"]) for row in self.log[-2:]]
+        epoch = seconds[-1] - (seconds[0] if len(seconds) > 1 else 0.0) if seconds else 0.0
+        checkpoint = float(self.recipe.get("training", {}).get("checkpoint_seconds", 0))
+        signs = (self.run.events, self.run.log, self.run.checkpoints, self.run.samples)
+        last = max((path.stat().st_mtime for path in signs if path.exists()), default=0.0)
+        if time.time() - last <= max(PATIENCE, 3 * epoch, 3 * checkpoint):
+            return self.noted
+        return f"silent since {time.strftime('%Y-%m-%d %H:%M', time.localtime(last))}"
 
     @property
     def images(self) -> int:
@@ -58,13 +84,17 @@ class Entry:
     @cached_property
     def grids(self) -> dict[int, Path]:
         """The grids that training kept, by epoch."""
-        found = sorted(self.run.samples.glob("epoch-*.png"))
+        found = self.own(sorted(self.run.samples.glob("epoch-*.png")))
         return {int(path.stem[6:]): path for path in found if path.stem[6:].isdigit()}
 
     @property
     def minutes(self) -> float:
         """Of training."""
         return float(self.log[-1]["seconds"]) / 60 if self.log else 0.0
+
+    def own(self, paths: Iterable[Path]) -> list[Path]:
+        """Return those of some files that are there and lie in the run's folder: no links out of it."""
+        return [path for path in paths if path.is_file() and path.resolve().is_relative_to(self.run.root)]
 
 
 @dataclass
@@ -74,11 +104,19 @@ class Catalogue:
     root: Path
     _known: dict[Path, tuple[tuple[int, ...], Entry]] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self.root = self.root.resolve()
+
     @property
     def title(self) -> str:
         """The study's, or the folder's name."""
-        plan = StudyFolder(self.root).plan
-        return str(read_json(plan)["title"]) if plan.exists() else self.root.resolve().name
+        plan, _ = self._plan()
+        return str(plan.get("title", self.root.name))
+
+    @property
+    def fault(self) -> str:
+        """Why the study's plan can't be read, if so."""
+        return self._plan()[1]
 
     def entries(self) -> dict[str, Entry]:
         """Return all runs by id, planned ones that have not begun included."""
@@ -98,14 +136,26 @@ class Catalogue:
     def _listed(self) -> dict[str, tuple[Path, list[Mapping[str, Any]]]]:
         """Return each run's folder and its cells of the plan, by id."""
         planned: dict[Path, list[Mapping[str, Any]]] = {}
-        study = StudyFolder(self.root)
-        if study.plan.exists():
-            for cell in read_plan(study)["cells"]:
-                planned.setdefault(study.run(cell["run"]).root, []).append(cell)
+        for cell in self._plan()[0].get("cells", ()):
+            planned.setdefault(StudyFolder(self.root).run(cell["run"]).root, []).append(cell)
         found = {path.parent for below in ("", "*/", "runs/*/") for path in self.root.glob(f"{below}config.json")}
         outermost = sorted(root for root in found if root.parent not in found)  # what a run exported is none
         roots = dict.fromkeys([*planned, *outermost])
         return {root.name: (root, planned.get(root, [])) for root in roots}
+
+    def _plan(self) -> tuple[Mapping[str, Any], str]:
+        """Return the study's plan, if there is one; or why it can't be read, which hides no run."""
+        study = StudyFolder(self.root)
+        if not study.plan.exists():
+            return {}, ""
+        try:
+            plan = read_plan(study)
+            strange = [cell["run"] for cell in plan["cells"] if not _is_name(cell["run"])]
+        except InputError as error:
+            return {}, str(error)
+        except (KeyError, TypeError, ValueError) as error:
+            return {}, f"{study.plan} is damaged ({type(error).__name__}: {error}): run the study's command again."
+        return ({}, f"{study.plan} names {strange[0]!r}, which is no run's folder.") if strange else (plan, "")
 
     def _entry(self, root: Path, cells: list[Mapping[str, Any]]) -> Entry:
         """Read a run; one that can't be read is shown, too, and hides no other."""
@@ -113,20 +163,29 @@ class Catalogue:
             return self._readable(root, cells)
         except Exception as error:  # whatever a foreign or damaged file holds
             reason = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
-            return Entry(RunFolder(root), root.name, {}, {}, f"unreadable: {reason}", 0, [], None, {})
+            return Entry(RunFolder(root), root.name, {}, {}, f"unreadable: {reason}", 0)
 
     def _readable(self, root: Path, cells: list[Mapping[str, Any]]) -> Entry:
         run = RunFolder(root)
         folders = run.samples, root / "snapshots"
-        watched = (run.config, run.log, run.events, *folders, *(of.metrics for of in run.snapshots()))
+        of_snapshots = (path for of in run.snapshots() for path in (of.metrics, of.weights("generator")))
+        watched = (run.config, run.log, run.events, *folders, *of_snapshots)
         stamp = tuple(path.stat().st_mtime_ns if path.exists() else 0 for path in watched)
         stamp = (*stamp, hash(str(cells)))
         if root not in self._known or self._known[root][0] != stamp:
+            outside = [path for path in watched if path.exists() and not path.resolve().is_relative_to(root)]
+            if outside:
+                raise InputError(f"{outside[0].relative_to(root)} leads out of the folder: serve the one that has it.")
             entry = _read(run, cells)
-            for shown in ("said", "settings", "images", "minutes"):
+            for shown in ("said", "settings", "images", "minutes", "state"):
                 getattr(entry, shown)  # while what can't be shown is caught
             self._known[root] = stamp, entry
         return self._known[root][1]
+
+
+def _is_name(of: Any) -> bool:
+    """Whether it can be the name of a run's folder, and of none elsewhere."""
+    return isinstance(of, str) and of not in ("", "..") and Path(of).name == of
 
 
 def _read(run: RunFolder, cells: list[Mapping[str, Any]]) -> Entry:
@@ -138,9 +197,11 @@ def _read(run: RunFolder, cells: list[Mapping[str, Any]]) -> Entry:
     epochs = max((cell["epochs"] for cell in cells), default=recipe.get("training", {}).get("epochs", 0))
     failed, last = next((cell["failed"] for cell in cells if cell["failed"]), ""), events[-1]["event"] if events else ""
     ended = int(log[-1]["epoch"]) >= epochs or (last == "finished" and not cells) if log else True
-    working = log and last != "finished"
+    begun = last and last != "finished"  # finished, and not ended: a greater length is asked for
     state = (
         f"failed: {failed}" if failed else ("measured" if metrics else "trained") if snapshot and ended
-        else "stopped" if last.startswith("stopped") else "training" if working else "waiting"
+        else last.partition(";")[0] if last.startswith("failed: ") else "stopped" if last.startswith("stopped")
+        else "training" if begun else "waiting"
     )  # fmt: skip
-    return Entry(run, label(values) if values else run.root.name, values, recipe, state, epochs, log, snapshot, metrics)
+    name = label(values) if values else run.root.name
+    return Entry(run, name, values, recipe, state, epochs, log, events, snapshot, metrics)

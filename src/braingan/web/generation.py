@@ -40,6 +40,10 @@ Number = Annotated[float | None, BeforeValidator(lambda given: None if given == 
 """In a form, where nothing typed is nothing wished for."""
 
 
+class Busy(InputError):
+    """Others come first: the same may be asked again soon."""
+
+
 class Asked(BaseModel):
     """What a form asks for."""
 
@@ -89,13 +93,13 @@ class Workshop:
         """Wait for one's turn; yield when it has to end.
 
         Raises:
-            InputError: too many wait already, or it took too long.
+            Busy: too many wait already, or it took too long.
         """
         if not self.places.acquire(blocking=False):
-            raise InputError("Others wait for slices already: try again in a moment.")
+            raise Busy("Others wait for slices already: try again in a moment.")
         try:
             if not self.lock.acquire(timeout=SECONDS):
-                raise InputError("Others' slices took too long: try again in a moment.")
+                raise Busy("Others' slices took too long: try again in a moment.")
         finally:
             self.places.release()
         try:
@@ -142,7 +146,7 @@ class Workshop:
         """Return the gate of a run's store; None while the store is gone, or where it is too small.
 
         Raises:
-            InputError: it is not ready at the `end` of one's turn.
+            Busy: it is not ready at the `end` of one's turn.
         """
         try:
             coming = self.begin_gate(run)
@@ -151,7 +155,7 @@ class Workshop:
         try:
             return coming.result(end - time.monotonic())
         except TimeoutError as error:
-            raise InputError("Training slices are still looked through for the first time: try again soon.") from error
+            raise Busy("Training slices are still looked through for the first time: try again soon.") from error
 
     def slices(self, run: RunFolder, asked: Asked) -> UInt8[np.ndarray, "n side side"]:
         """Make the first slices of a seed.
@@ -193,16 +197,17 @@ class Workshop:
         return np.concatenate(made)
 
     def losses(self, run: RunFolder, log: list[dict[str, str]]) -> str:
-        """Draw a run's losses, anew when there are more; nothing before its first epoch has ended."""
+        """Draw a run's losses, anew when there are more; of rows that have them, nothing where none has."""
         with self.drawing:
             if log and self._losses.get(run.root, (0, ""))[0] != (written := run.log.stat().st_mtime_ns):
-                self._losses[run.root] = written, loss_curves(log, CHANCE)
+                whole = [row for row in log if _has_losses(row)]
+                self._losses[run.root] = written, loss_curves(whole, CHANCE) if whole else ""
             return self._losses.get(run.root, (0, ""))[1]
 
     def first(self, run: RunFolder) -> dict[str, str]:
         """Return the last snapshot's `first` slices of seed 0, made once, or what was `said` instead of them."""
         if not (written := _written(run)):
-            return {"first": "", "said": ""}
+            return {"first": "", "said": "There are no slices yet: they come with the first snapshot."}
         if run.root not in self._first or self._first[run.root][0] != written:
             try:
                 made = mosaic(self.slices(run, Asked(count=SIDE_BY_SIDE)), SIDE_BY_SIDE // 2)
@@ -211,21 +216,29 @@ class Workshop:
             self._first[run.root] = written, {"first": uri(made), "said": ""}
         return self._first[run.root][1]
 
-    def nearest(self, run: RunFolder) -> list[Pair]:
-        """Return the last snapshot's slices nearest to training slices, once; none where that was not looked for."""
+    def nearest(self, run: RunFolder) -> tuple[list[Pair], str]:
+        """Return the last snapshot's slices nearest to training slices, made once, or what is said instead of them."""
         snapshots = run.snapshots()
         if not snapshots or not snapshots[-1].metrics.exists():
-            return []
+            return [], "This run is not measured yet."
         measured = snapshots[-1].metrics.stat().st_mtime_ns
         if self._nearest.get(run.root, (0, []))[0] != measured:
             found = read_json(snapshots[-1].metrics).get("memorisation")
             try:
                 with self.turn():
                     shown = pairs(found, self.generator(run), open_store_of(run, None)) if found else []
-            except InputError:  # the store is gone, or others work now
-                return []
+            except InputError as error:
+                return [], str(error)
             self._nearest[run.root] = measured, shown
-        return self._nearest[run.root][1]
+        return self._nearest[run.root][1], ""
+
+
+def _has_losses(row: dict[str, str]) -> bool:
+    """Whether a row of a log has what is drawn."""
+    try:
+        return bool([float(row[name]) for name in ("images", "discriminator_loss", "generator_loss")])
+    except (KeyError, TypeError, ValueError):
+        return False
 
 
 def _written(run: RunFolder) -> int:

@@ -32,11 +32,13 @@ class OverviewPages:
     def overview(self, sort: str = "", down: bool = False, only: str = "") -> HTMLResponse:
         """Show all runs."""
         table = _table(self.site.catalogue, sort, down, only)
-        return self.site.page("overview.html", **table, downloads=sorted(self._downloads()))
+        return self.site.page(
+            "overview.html", **table, fault=self.site.catalogue.fault, downloads=sorted(self._downloads())
+        )
 
     def rows(self, sort: str = "", down: bool = False, only: str = "") -> HTMLResponse:
         """Show the rows alone, to be put in place of older ones."""
-        return self.site.page("rows.html", **_table(self.site.catalogue, sort, down, only))
+        return self.site.page("update.html", **_table(self.site.catalogue, sort, down, only))
 
     def download(self, file: str) -> Response:
         """Return one of the study's own files."""
@@ -57,10 +59,7 @@ class OverviewPages:
         if not 1 < len(chosen) <= MOST:
             raise InputError(f"Tick two to {MOST} runs to compare.")
         shop = self.site.workshop
-        shown = [
-            {"entry": of, "metrics": of.said, "losses": shop.losses(of.run, of.log), **shop.first(of.run)}
-            for of in chosen
-        ]
+        shown = [{"entry": of, "metrics": of.said, "losses": shop.losses(of.run, of.log)} for of in chosen]
         names = list(dict.fromkeys(name for of in chosen for name in of.said))
         return self.site.page("compare.html", runs=shown, names=[(name, words_of(name, {}).name) for name in names])
 

@@ -12,7 +12,7 @@ from pydantic import BeforeValidator
 
 from braingan.errors import InputError
 from braingan.evaluation.material import open_store_of
-from braingan.study.reading import REAL, Answer, name_of_reader, share_of
+from braingan.study.reading import MOST_RUNS, REAL, Answer, name_of_reader, share_of
 from braingan.study.reading_scores import scores
 from braingan.web.generation import NOTE, png, uri
 from braingan.web.site import Site, kept_as
@@ -41,7 +41,8 @@ class ReadingPages:
              "readers": sorted({answer.reader for answer in self.site.readings.answers(of)})}
             for of in self.site.readings.series()
         ]  # fmt: skip
-        return self.site.page("readings.html", series=listed, runs=able)
+        damaged = self.site.readings.damaged()
+        return self.site.page("readings.html", series=listed, damaged=damaged, runs=able, most=MOST_RUNS)
 
     def make_reading(
         self,
@@ -55,9 +56,9 @@ class ReadingPages:
         if not chosen:
             raise InputError("Choose at least one run whose slices are to be read.")
         share_of(count, len(chosen))  # before a hundred runs are opened in vain
-        with self.site.workshop.turn():
+        with self.site.workshop.turn() as end:
             generators = {entry.id: self.site.workshop.generator(entry.run) for entry in chosen}
-            made = self.site.readings.make(title, generators, open_store_of(chosen[0].run, None), count, seed)
+            made = self.site.readings.make(title, generators, open_store_of(chosen[0].run, None), count, seed, end)
         return RedirectResponse(f"/readings/{made.id}", 303)
 
     def reading(self, name: str, reader: str = "") -> HTMLResponse:
@@ -65,8 +66,11 @@ class ReadingPages:
         series = self.site.readings.open(name)
         shown = {"id": series.id, "name": series.description["title"], "count": len(series.truth)}
         if not reader:
-            return self.site.page("reader.html", **shown)
-        reader = name_of_reader(reader)
+            return self.site.page("reader.html", **shown, reader="", said="")
+        try:
+            reader = name_of_reader(reader)
+        except InputError as error:
+            return self.site.page("reader.html", 422, **shown, reader=reader, said=str(error))
         at = None if series.ended else self.site.readings.next_of(series, reader)
         return self.site.page("reading.html", **shown, reader=reader, number=at)
 
@@ -91,9 +95,11 @@ class ReadingPages:
         self.site.readings.answer(series, Answer(reader, number, real, confidence, seconds))
         return RedirectResponse(f"/readings/{quote(series.id)}?reader={quote(reader)}", 303)
 
-    def end(self, name: str) -> Response:
+    def end(self, name: str, sure: Annotated[bool, Form()] = False) -> Response:
         """Take no more answers to a series, and show what they amount to."""
         series = self.site.readings.open(name)
+        if not sure:
+            raise InputError(f"Tick that nobody is to answer {series.description['title']} any more, and end it then.")
         series.end()
         return RedirectResponse(f"/readings/{quote(series.id)}/results", 303)
 
@@ -102,8 +108,9 @@ class ReadingPages:
         series = self.site.readings.open(name)
         answers, shown = self.site.readings.answers(series), {"id": series.id, "name": series.description["title"]}
         if not series.ended:
-            done = Counter(answer.reader for answer in answers)
-            return self.site.page("open.html", **shown, count=len(series.truth), readers=sorted(done.items()))
+            done, count = sorted(Counter(answer.reader for answer in answers).items()), len(series.truth)
+            missing = [reader for reader, number in done if number < count]
+            return self.site.page("open.html", **shown, count=count, readers=done, missing=missing)
         found = scores(self.site.readings.key_to(series), answers)
         fooled = [
             of | {"png": uri(series.slice(of["number"]), "" if of["made_by"] == REAL else NOTE)}

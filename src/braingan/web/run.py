@@ -1,11 +1,14 @@
 """One run: its curves, its slices growing, what it makes on request, its files."""
 
+import gzip
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
+from math import ceil, floor, log10
 from pathlib import Path
 from typing import Annotated, Any
 
+import nibabel
 import numpy as np
 from fastapi import APIRouter, Form, Query
 from fastapi.responses import FileResponse, HTMLResponse, Response
@@ -13,7 +16,7 @@ from PIL import Image
 
 from braingan.data.conditions import Vocabulary
 from braingan.errors import InputError
-from braingan.folders import read_csv, read_json
+from braingan.folders import read_json
 from braingan.report.wording import words_of
 from braingan.sampling.volume import geometry, write_volume
 from braingan.training.run import read_config
@@ -22,6 +25,8 @@ from braingan.web.generation import MOST, Asked, Workshop, archive, png, uri
 from braingan.web.site import Site, kept_as
 
 THUMBNAIL = 4
+DESCRIPTION = 80
+"""Bytes that NIfTI has for one."""
 BYTES = "application/octet-stream"
 DOWNLOADS = ("config.json", "log.csv", "events.csv", "report.html")
 
@@ -34,6 +39,7 @@ class RunPages:
         for path, shows in (
             ("", self.run), ("/thumbnail.png", self.thumbnail), ("/epochs/{epoch}.png", self.grid),
             ("/files/{file}", self.download), ("/slices.zip", self.zipped), ("/slices.nii.gz", self.nifti),
+            ("/first", self.first), ("/nearest", self.nearest),
         ):  # fmt: skip
             self.router.add_api_route(path, shows)
         self.router.add_api_route("/slices", self.slices, methods=["POST"])
@@ -56,6 +62,16 @@ class RunPages:
         if path is None:
             raise InputError(f"There is no grid of epoch {epoch}.")
         return Response(path.read_bytes(), media_type="image/png")
+
+    def first(self, name: str) -> HTMLResponse:
+        """Make its first slices, for a page that is there already."""
+        entry = self.site.catalogue.open(name)
+        return self.site.page("first.html", of=self.site.workshop.first(entry.run), name=entry.name)
+
+    def nearest(self, name: str) -> HTMLResponse:
+        """Make its slices that are nearest to training slices, for a page that is there already."""
+        pairs, said = self.site.workshop.nearest(self._able(name).run)
+        return self.site.page("nearest.html", pairs=pairs, said=said)
 
     def download(self, name: str, file: str) -> Response:
         """Return one of its files."""
@@ -92,7 +108,7 @@ class RunPages:
         return Response(archive(made, refused, asked, name), media_type=BYTES, headers=headers)
 
     def nifti(self, name: str, asked: Annotated[Asked, Query()]) -> Response:
-        """Return slices as NIfTI, one above the other, without near-copies."""
+        """Return slices as NIfTI, one above the other, without near-copies; the header says that they are no volume."""
         run = self._able(name).run
         where = geometry(read_config(run))
         made, refused = self.site.workshop.judged(run, asked)
@@ -103,8 +119,12 @@ class RunPages:
         with tempfile.TemporaryDirectory() as folder:
             write_volume(Path(folder) / "slices.nii.gz", made, where)
             content = (Path(folder) / "slices.nii.gz").read_bytes()
+        image = nibabel.Nifti1Image.from_bytes(gzip.decompress(content))
+        end = f" seed {asked.seed}{' walk' if asked.walk else ''}".encode()
+        said = f"synthetic, separate slices, {name}".encode()[: DESCRIPTION - len(end)]
+        image.header["descrip"] = said.decode(errors="ignore").encode() + end
         headers = kept_as(f"synthetic-{name}-{asked.seed}.nii.gz")
-        return Response(content, media_type=BYTES, headers=headers)
+        return Response(gzip.compress(image.to_bytes(), mtime=0), media_type=BYTES, headers=headers)
 
 
 def _has_spacing(of: Entry) -> bool:
@@ -117,8 +137,26 @@ def _has_spacing(of: Entry) -> bool:
 
 def _downloads(of: Entry) -> list[Path]:
     last = [of.snapshot.metrics, of.snapshot.weights("generator")] if of.snapshot is not None else []
-    every, root = (*(of.run.root / name for name in DOWNLOADS), *last), of.run.root.resolve()
-    return [path for path in every if path.is_file() and path.resolve().is_relative_to(root)]  # no links out of it
+    return of.own((*(of.run.root / name for name in DOWNLOADS), *last))
+
+
+def _sliders(words: Vocabulary | None) -> dict[str, dict[str, str]]:
+    bounds = {} if words is None else {"depth": words.depth, "lesion": words.lesion}
+    return {name: slider(*of) for name, of in bounds.items() if of}
+
+
+def slider(low: float, high: float) -> dict[str, str]:
+    """Return a range input's `min`, `max` and `step` in round numbers within the bounds, some hundred steps.
+
+    Nothing where there is no room for one.
+    """
+    if not high > low:
+        return {}
+    digits = 1 - floor(log10((high - low) / 5))
+    step = 10.0**-digits
+    least, most = ceil(low / step) * step, floor(high / step) * step
+    names = {"min": least, "max": most, "step": step}
+    return {name: f"{value:.{max(digits, 0)}f}" for name, value in names.items()}
 
 
 def _thumbnail(of: Entry) -> bytes:
@@ -144,7 +182,8 @@ def _run(entry: Entry, workshop: Workshop) -> dict[str, Any]:
     return {
         "entry": entry, "metrics": entry.said, "names": [(n, words_of(n, {}).name) for n in entry.said],
         "losses": workshop.losses(entry.run, entry.log), "epochs": sorted(entry.grids),
-        "events": read_csv(entry.run.events), "pairs": workshop.nearest(entry.run), "can": words, "most": MOST,
+        "events": entry.events, "near": bool(found.get("memorisation")), "can": words, "most": MOST,
+        "sliders": _sliders(words),
         "confusion": found.get("detection", {}).get("confusion"), "own": found.get("confusion"),
         "downloads": [path.name for path in _downloads(entry)],
     }  # fmt: skip

@@ -1,5 +1,5 @@
 "use strict";
-// The slider of a run's epochs; the keys and the clock of the reading test; what a range shows of its value.
+// The slider of a run's epochs; wishes; what fails after loading; the keys and the clock of the reading test.
 
 document.addEventListener("input", (event) => {
   const of = event.target;
@@ -12,13 +12,44 @@ document.addEventListener("input", (event) => {
     document.getElementById("epoch").textContent = epoch;
     of.setAttribute("aria-valuetext", "epoch " + epoch);
   }
-  if (of.dataset.shows) {
-    document.getElementById(of.dataset.shows).value = of.value;
+  const wish = of.closest(".wish");
+  if (wish) {
+    const [any, slider, number] = ["[type=checkbox]", "[type=range]", "[name]"].map((one) => wish.querySelector(one));
+    if (of === slider) number.value = of.value;
+    if (of === any) number.value = any.checked || !slider ? "" : slider.value;
+    if (of === number && slider && number.value !== "") slider.value = number.value;
+    any.checked = number.value === "";
+    if (slider) slider.setAttribute("aria-valuetext", number.value || "any");
   }
-  if (of.dataset.slides) {
-    const slider = document.getElementById(of.dataset.slides);
-    if (of.value !== "") slider.value = of.value;
-  }
+});
+
+// While slices are made, a button keeps the focus, and what it would ask for is dropped.
+const making = (event, busy) => {
+  if (event.target.getAttribute("hx-target") !== "#made") return;
+  event.target.querySelectorAll("button").forEach((of) => { of.setAttribute("aria-disabled", busy); });
+  if (busy) document.getElementById("summary").textContent = "The slices are being made.";
+};
+document.addEventListener("htmx:beforeRequest", (event) => making(event, true));
+document.addEventListener("htmx:afterRequest", (event) => making(event, false));
+
+// htmx puts no failure in place: it is said here, until something works again.
+const trouble = document.getElementById("trouble");
+let worked = new Date();
+const failed = (event) => {
+  const { status, responseText } = event.detail.xhr;
+  const said = new DOMParser().parseFromString(responseText || "", "text/html");
+  const sentence = (said.querySelector(".said") || (status === 403 && said.body) || {}).textContent;
+  const why = sentence || (status ? "The server answers with " + status + "." : "The server does not answer.");
+  trouble.textContent = "Not up to date since " + worked.toLocaleTimeString() + ": " + why;
+  const summary = document.getElementById("summary");
+  if (summary && event.target.getAttribute("hx-target") === "#made") summary.textContent = "";
+};
+document.addEventListener("htmx:responseError", failed);
+document.addEventListener("htmx:sendError", failed);
+document.addEventListener("htmx:afterRequest", (event) => {
+  if (!event.detail.successful) return;
+  worked = new Date();
+  trouble.textContent = "";
 });
 
 // Rows stay as they are where someone wants them to.
@@ -53,8 +84,11 @@ if (reading) {
     // By its place where the keyboard writes another alphabet.
     const latin = /^[a-z]$/i.test(event.key);
     const letter = latin ? event.key.toLowerCase() : { KeyR: "r", KeyG: "g" }[event.code];
-    if ("12345".includes(event.key) && event.key.length === 1) {
-      document.getElementById("confidence-" + event.key).checked = true;
+    const place = event.key.length === 1 && /^(?:Digit|Numpad)([0-9])$/.exec(event.code);
+    const digit = /^[0-9]$/.test(event.key) ? event.key : place ? place[1] : "";
+    const confidence = document.getElementById("confidence-" + digit);
+    if (confidence) {
+      confidence.checked = true;
     } else if (letter === "r") {
       document.getElementById("real").click();
     } else if (letter === "g") {
