@@ -6,10 +6,11 @@
 Takes a store, or makes one of phantoms of four frames; proves its encoder on held-out slices; trains `latentflow` told
 all, with and without masks, and told nothing for equal time; evaluates all on all test subjects; wishes for slices of
 every frame and label at depths and with lesions in between, and has the encoder look at them; says by paired intervals
-what being told and masks cost; and asks `braingan utility` of the told run that makes masks, or knows labels. What the
-store cannot have is left out, and where the encoder does not prove itself, what it says of generated slices is printed,
-but counts for nothing. Stopped anywhere, the same command goes on. Each line says what was wanted and
-whether it holds; all of it is written to `benchmarks/results/NAME.json`.
+what being told and masks cost; and asks `braingan utility` whether slices help those who have few subjects: of the told
+run that makes masks, or knows labels, and of one like it that saw no others than these few. What the store cannot have
+is left out, and where the encoder does not prove itself, what it says of generated slices is printed, but counts for
+nothing. Stopped anywhere, the same command goes on. Each line says what was wanted and whether it holds; all of it is
+written to `benchmarks/results/NAME.json`.
 """
 
 import argparse
@@ -27,8 +28,10 @@ from braingan.folders import RunFolder, read_csv, read_json, write_json
 from braingan.sampling.generator import TrainedGenerator
 from trials import RESULTS, braingan
 
-MASKS = "told, with masks"
+MASKS, FEW = "told, with masks", "of few subjects"
 MODELS = {"told": [], MASKS: ["model.masks=true"], "untold": ["model.conditions=[]"]}
+FEW_SHARE = 0.1
+"""Of the training subjects, of a generator that is to help those who have no more."""
 AREAS = ("area_error_mm2", "mean_area_mm2", "mean_told_mm2")
 KEPT = (
     "frechet_distance", "kernel_distance", "precision_other_subject", "recall_other_subject", "detector_accuracy",
@@ -145,15 +148,15 @@ def paired(one, other, out):
     return found
 
 
-def helps(out, models):
-    """Return what `braingan utility` found, of the told run that teaches something; nothing if none does."""
-    name = MASKS if MASKS in models else "told"
+def helps(name, out, share):
+    """Return what `braingan utility` found of a run, on a share of its subjects; nothing if it teaches nothing."""
     run = folder_of(name, out)
-    if name == "told" and len(read_json(run.config)["vocabulary"]["labels"]) < 2:
+    words = read_json(run.config)["vocabulary"]
+    if not words["masks"] and len(words["labels"]) < 2:
         return {}
     utility = run.snapshots()[-1].utility
     if not utility.exists():
-        braingan("utility", run.root)
+        braingan("utility", run.root, "--share", share)
         braingan("report", run.root)
     return {"run": name, **read_json(utility)}
 
@@ -179,7 +182,9 @@ def lines(results):
         yield from said(f"{name}, masks", of["masks"])
     for name, of in results["differences"].items():
         yield from said(name, of)
-    if utility := results.get("utility"):
+    for utility in filter(None, results.get("utility", [])):
+        few, seen = utility["few_subjects"], utility["generator_saw_subjects"]
+        yield f"generator {utility['run']}: {few} real subjects, it saw {seen}"
         yield from said(f"{utility['task']} by a small network", utility["arms"])
         for arm in ("synthetic", "both"):
             of = utility["arms"][arm]
@@ -202,6 +207,9 @@ def main(arguments=None):
     store = Store.open(path)
     no_masks = why_no_masks(store.columns["lesion_area_mm2"][store.select("train")])
     models = {name: sets for name, sets in MODELS.items() if name != MASKS or not no_masks}
+    teaching = MASKS if MASKS in models else "told"
+    subjects = len(np.unique(store.columns["subject"][store.select("train")]))
+    models[FEW] = [*models[teaching], f"training.subjects={max(round(FEW_SHARE * subjects), 1)}"]
     frames = tuple(store.description["settings"]["frames"])  # as the runs have them: the same encoder
     encoder = open_encoder(store, frames)
     proof = judged(encoder.score(store, store.select("test", frames)), PROVEN)
@@ -218,7 +226,7 @@ def main(arguments=None):
         f"{one} - {other}": paired(one, other, given.out) for one, other in COMPARED if one in models
     }
     write_json(RESULTS / f"{given.name}.json", results)
-    results["utility"] = helps(given.out, models)
+    results["utility"] = [helps(teaching, given.out, FEW_SHARE), helps(FEW, given.out, 1)]
     write_json(RESULTS / f"{given.name}.json", results)
     print("\n".join(lines(results)))
 

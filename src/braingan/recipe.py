@@ -92,8 +92,8 @@ def settle(recipe: Recipe, store: Store) -> Recipe:
 
 
 def _no_masks(store: Store, frames: tuple[str, ...], training: TrainingSettings) -> str:
-    there = len(store.select("train", frames))
-    indices = store.select("train", frames, min(training.samples, there), training.seed)
+    there = len(store.select("train", frames, 0, training.seed, training.subjects))
+    indices = store.select("train", frames, min(training.samples, there), training.seed, training.subjects)
     return why_no_masks(store.columns["lesion_area_mm2"][indices])
 
 

@@ -46,6 +46,25 @@ def test_subsets_are_nested_and_seeded(tmp_path):
         store.select("train", frames=("FLAIR",))
 
 
+def test_subsets_of_subjects_are_nested_and_whole_and_slices_are_drawn_within(tmp_path):
+    store = made.picture_store(tmp_path)
+    every = store.select("train")
+
+    def subjects(numbers):
+        return set(store.columns["subject"][numbers])
+
+    two, four = (store.select("train", seed=3, subjects=count) for count in (2, 4))
+    assert (len(subjects(two)), len(subjects(four))) == (2, 4)
+    assert set(two) < set(four) < set(every)
+    assert set(two) == {number for number in every if store.columns["subject"][number] in subjects(two)}
+    assert set(store.select("train", count=3, seed=3, subjects=2)) < set(two)
+    assert subjects(two) != subjects(store.select("train", seed=5, subjects=2))
+    with pytest.raises(InputError, match=f"{len(two) + 1} train slices were asked for, but the store has {len(two)}"):
+        store.select("train", count=len(two) + 1, seed=3, subjects=2)
+    with pytest.raises(InputError, match="999 train subjects were asked for"):
+        store.select("train", subjects=999)
+
+
 def test_what_is_no_whole_store_is_refused(tmp_path):
     with pytest.raises(InputError, match="is no store"):
         Store.open(tmp_path)

@@ -1,5 +1,7 @@
 """What is compared with what."""
 
+import shutil
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -7,6 +9,7 @@ from PIL import Image
 from braingan.errors import InputError
 from braingan.evaluation.material import material_of_folders, material_of_run, spread
 from braingan.evaluation.settings import EvaluationSettings
+from braingan.folders import RunFolder, read_json, write_json
 
 RNG = np.random.default_rng(0)
 
@@ -28,6 +31,18 @@ def test_of_a_run_all_sets_are_of_one_size_and_no_subject_is_on_two_sides(traine
     assert set(baselines) == {"gaussian", "copies", "blurred"}
     assert all(len(of) == len(material.real) for of in baselines.values())
     assert (baselines["copies"].images == material.floor.images).all()
+
+
+def test_of_a_run_of_few_subjects_only_theirs_are_training_slices(trained, tmp_path):
+    shutil.copytree(trained.root, tmp_path / "run")
+    few = RunFolder(tmp_path / "run")
+    config = read_json(few.config)
+    config["recipe"]["training"]["subjects"] = 3
+    write_json(few.config, config)
+    found = material_of_run(few, None, "test", EvaluationSettings(seeds=1)).training
+    every = material_of_run(trained, None, "test", EvaluationSettings(seeds=1)).training
+    assert len(np.unique(found.subjects)) == 3
+    assert set(found.subjects) < set(every.subjects)
 
 
 def test_folders_are_brought_to_one_size_and_their_pictures_dealt(tmp_path):

@@ -25,3 +25,8 @@ def test_a_run_from_before_its_model_had_a_setting_had_its_default(tmp_path):
     other = Thesis4(discriminator="patches").model_dump(mode="json")
     with pytest.raises(InputError, match=r"model\.discriminator: thesis there, patches now"):
         check_run(run, {"identity": {"model": other, "training": training}})
+
+
+def test_a_training_on_few_subjects_is_another_one_and_one_on_all_is_as_it_always_was():
+    assert "subjects" not in identity(TrainingSettings())
+    assert identity(TrainingSettings(subjects=3)) == identity(TrainingSettings()) | {"subjects": 3}

@@ -140,7 +140,9 @@ class Store:
             raise InputError(f"{self.folder.root} has no label maps: prepare a source that has some.")
         return _read(self._mask_shards, indices)
 
-    def select(self, split: str, frames: tuple[str, ...] = (), count: int = 0, seed: int = 0) -> Int[np.ndarray, " n"]:
+    def select(
+        self, split: str, frames: tuple[str, ...] = (), count: int = 0, seed: int = 0, subjects: int = 0
+    ) -> Int[np.ndarray, " n"]:
         """Return the numbers of a split's slices, sorted.
 
         Args:
@@ -148,9 +150,10 @@ class Store:
             frames: only these frames, whatever their case; empty for all.
             count: a seeded subset of so many; smaller ones lie within larger ones; 0 for all.
             seed: of the subset.
+            subjects: of a seeded subset of so many subjects, in the same way; 0 for all.
 
         Raises:
-            InputError: a frame is not in the store, or fewer slices are there than asked for.
+            InputError: a frame is not in the store, or fewer slices or subjects are there than asked for.
         """
         wanted = self.columns["split"] == split
         if frames:
@@ -161,6 +164,14 @@ class Store:
                 raise InputError(f"data.frames: {', '.join(unknown)} not in the store, which has {has}.")
             wanted &= np.isin(there, [name.lower() for name in frames])
         indices = np.flatnonzero(wanted)
+        if subjects:
+            names = np.unique(self.columns["subject"][indices])
+            if subjects > len(names):
+                raise InputError(
+                    f"{subjects} {split} subjects were asked for, but the store has {len(names)}: ask for fewer."
+                )
+            few = draws(seed, f"subjects of {split}").permutation(names)[:subjects]
+            indices = indices[np.isin(self.columns["subject"][indices], few)]
         if count > len(indices):
             raise InputError(f"{count} {split} slices were asked for, but the store has {len(indices)}: ask for fewer.")
         if count:

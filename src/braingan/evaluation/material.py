@@ -23,6 +23,7 @@ from braingan.evaluation.sets import SliceSet
 from braingan.evaluation.settings import EvaluationSettings
 from braingan.folders import RunFolder
 from braingan.sampling.generator import TrainedGenerator
+from braingan.training.batches import trained_on
 from braingan.training.run import read_config
 
 GAUSSIAN_FROM = 1024
@@ -104,10 +105,10 @@ def material_of_run(
     recipe = generator.config["recipe"]
     frames = tuple(recipe["data"]["frames"])
     held_out = store.select(split, frames)
-    trained_on = store.select("train", frames, recipe["training"]["samples"], recipe["training"]["seed"])
-    where = f"{store.folder.root} has {len(held_out)} {split} and {len(trained_on)} training slices"
-    count = _count(settings, [len(held_out), len(trained_on)], where)
-    training = SliceSet.of_store(store, spread(trained_on, max(count, REMEMBERED)))
+    seen = trained_on(store, recipe)
+    where = f"{store.folder.root} has {len(held_out)} {split} and {len(seen)} training slices"
+    count = _count(settings, [len(held_out), len(seen)], where)
+    training = SliceSet.of_store(store, spread(seen, max(count, REMEMBERED)))
     return Material(
         SliceSet.of_store(store, spread(held_out, count), generator.vocabulary.masks),
         training.take(spread(np.arange(len(training)), count)),

@@ -24,6 +24,7 @@ from braingan.data.store import Store
 from braingan.errors import InputError
 from braingan.recipe import Recipe, run_record, settle
 from braingan.settings import parse, read_toml
+from braingan.training.batches import training_slices
 from braingan.training.settings import LENGTH, TrainingSettings
 
 AXES = {
@@ -129,14 +130,15 @@ def cells(file: StudyFile, store: Store, cap: bool = False) -> list[Cell]:
     for number, choice in enumerate(itertools.product(*file.grid.values())):
         values = dict(zip(file.grid, choice, strict=True))
         recipe = settle(parse(Recipe, with_values(file.recipe, values)), store)
-        there, wanted = len(store.select("train", recipe.data.frames)), recipe.training.samples
+        all_there = recipe.model_copy(update={"training": recipe.training.model_copy(update={"samples": 0})})
+        there, wanted = len(trained_on(all_there, store)), recipe.training.samples
         note = ""
         if wanted > there:
             lacking[wanted] = there
             note = f"{wanted:,} training slices were asked for; the store has {there:,}, all of which were used."
-            recipe = recipe.model_copy(update={"training": recipe.training.model_copy(update={"samples": 0})})
+            recipe = all_there
         elif wanted == there:  # the same training as that of all slices
-            recipe = recipe.model_copy(update={"training": recipe.training.model_copy(update={"samples": 0})})
+            recipe = all_there
         found.append(Cell(number, values, recipe, note))
     if lacking and not cap:
         wanted, there = max(lacking.items())
@@ -169,8 +171,7 @@ def training_id(recipe: Recipe, store: Store) -> str:
 
 def trained_on(recipe: Recipe, store: Store) -> Int[np.ndarray, " n"]:
     """Return the numbers of the slices that a settled recipe trains on."""
-    settings = recipe.training
-    return store.select("train", recipe.data.frames, settings.samples, settings.seed)
+    return training_slices(store, recipe.data.frames, recipe.training)
 
 
 def countable(recipe: Recipe, store: Store, split: str) -> int:

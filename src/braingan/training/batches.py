@@ -4,7 +4,9 @@ Step k takes places kB to (k+1)B of that sequence, so any step's batch is known 
 batches are always full. For a GPU all slices lie in its memory as bytes, so that a batch is a list of their numbers.
 """
 
+from collections.abc import Mapping
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +18,7 @@ from braingan.data.store import Store, to_model_range
 from braingan.errors import InputError
 from braingan.models.architecture import Architecture, Real
 from braingan.randomness import draws
+from braingan.settings import parse
 from braingan.training.settings import TrainingSettings
 
 EXAMPLES = 1024
@@ -25,12 +28,22 @@ def training_slices(store: Store, frames: tuple[str, ...], settings: TrainingSet
     """Return which slices a training sees.
 
     Raises:
-        InputError: there are none, or not as many as `samples`.
+        InputError: there are none, or not as many as `samples`, or subjects as `subjects`.
     """
-    indices = store.select("train", frames, settings.samples, settings.seed)
+    indices = store.select("train", frames, settings.samples, settings.seed, settings.subjects)
     if not len(indices):
         raise InputError(f"{store.folder.root} has no training slices (of these frames): see its store.json.")
     return indices
+
+
+def trained_on(store: Store, recipe: Mapping[str, Any]) -> Int[np.ndarray, " n"]:
+    """Return which slices of its store a run saw, by the recipe of its record.
+
+    Raises:
+        InputError: as `training_slices`.
+    """
+    settings = parse(TrainingSettings, recipe["training"])
+    return training_slices(store, tuple(recipe["data"]["frames"]), settings)
 
 
 def _channels(store: Store, indices: Int[np.ndarray, " n"], masks: bool) -> UInt8[np.ndarray, "n k side side"]:

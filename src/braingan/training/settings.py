@@ -12,6 +12,8 @@ class TrainingSettings(Settings):
 
     samples: Annotated[int, Field(ge=0)] = 0
     """Training slices used, a seeded subset; smaller ones lie within larger ones; 0 for all."""
+    subjects: Annotated[int, Field(ge=0)] = 0
+    """Training subjects used, a seeded subset in the same way, before `samples`; 0 for all."""
     epochs: Annotated[int, Field(ge=1)] = 50
     """Length in passes over the training slices."""
     minutes: Annotated[float, Field(ge=0)] = 0
@@ -31,7 +33,7 @@ class TrainingSettings(Settings):
     """Half-life, in training images, of the averaged weights that slices are made with; at most a twentieth
     of the images seen so far, so that early weights are soon forgotten (Karras et al., 2024, section 3)."""
     seed: Annotated[int, Field(ge=0)] = 0
-    """Initial weights, order of slices, latents, the subset of `samples`."""
+    """Initial weights, order of slices, latents, the subsets of `samples` and `subjects`."""
     precision: Literal["float32", "bf16", "auto"] = "auto"
     """`auto`: bf16 with float32 weights where the processor multiplies bf16, else float32."""
     threads: Annotated[int, Field(ge=0)] = 0
@@ -55,7 +57,7 @@ LENGTH = ("epochs", "minutes", "snapshots", "threads", "checkpoint_seconds", "te
 def identity(settings: TrainingSettings) -> dict[str, Any]:
     """Return the settings that make a training the one it is: all but its length and where it runs.
 
-    Of `trouble` only rolling back changes what is learnt.
+    Of `trouble` only rolling back changes what is learnt; all subjects go without saying, as in earlier versions.
     """
-    kept = settings.model_dump(mode="json", exclude=set(LENGTH))
+    kept = settings.model_dump(mode="json", exclude=set(LENGTH) | (set() if settings.subjects else {"subjects"}))
     return kept | {"trouble": "roll_back" if settings.trouble == "roll_back" else "go_on"}

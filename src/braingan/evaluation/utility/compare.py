@@ -21,6 +21,7 @@ from braingan.evaluation.utility.task import Score, Task, Taught
 from braingan.progress import progress
 from braingan.randomness import draws
 from braingan.sampling.generator import TrainedGenerator
+from braingan.training.batches import trained_on
 
 ARMS = ("real", "synthetic", "both")
 BATCH = 16
@@ -48,7 +49,7 @@ def utility(
     """
     task, recipe = Task.of(generator), generator.config["recipe"]
     frames = tuple(recipe["data"]["frames"])
-    seen = store.select("train", frames, recipe["training"]["samples"], recipe["training"]["seed"])
+    seen = trained_on(store, recipe)
     training, test = (task.known(store, of) for of in (seen, store.select("test", frames)))
     names, subject = np.unique(store.columns["subject"][test], return_inverse=True)
     wanted = task.real(store, test)
