@@ -18,8 +18,9 @@ from braingan.errors import InputError
 from braingan.executor import open_executor
 from braingan.folders import StudyFolder, read_csv
 from braingan.study.grid import StudyFile
-from braingan.study.run import begin, plan, run
+from braingan.study.run import begin, outcomes, plan, run
 from braingan.study.table import read_rows, write_table
+from braingan.study.work import Job
 
 THREE = studies.FILE.replace("[0, 1]", "[0, 1, 2]")
 
@@ -38,8 +39,10 @@ def dask(*arguments):
     return subprocess.Popen(call, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-def worker(address):
-    return dask("dask_worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard", "--local-directory", "/tmp")
+def worker(address, *more):
+    return dask(
+        "dask_worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard", "--local-directory", "/tmp", *more
+    )
 
 
 @pytest.fixture
@@ -111,6 +114,15 @@ def test_dask_s_executor_runs_jobs_in_its_workers(scheduler):
         assert executor.submit(os.getpid).result(60) == process.pid
 
 
+def test_a_job_that_takes_a_gpu_goes_to_the_worker_that_has_one(scheduler):
+    with (
+        ended(worker(scheduler)),
+        ended(worker(scheduler, "--resources", "GPU=1")) as with_gpu,
+        open_executor(f"dask:{scheduler},GPU=1") as executor,
+    ):
+        assert {executor.submit(os.getpid).result(60) for _ in range(3)} == {with_gpu.pid}
+
+
 def test_a_scheduler_that_does_not_answer_and_resources_without_amount_are_said(monkeypatch):
     pytest.importorskip("distributed")
     monkeypatch.setattr("braingan.cluster.CONNECT_SECONDS", 1)
@@ -127,9 +139,18 @@ def test_submitit_runs_jobs_as_processes_of_their_own(tmp_path):
     assert len({first, second, os.getpid()}) == 3
 
 
+def test_a_slurm_job_that_dies_is_begun_again(tmp_path):
+    pytest.importorskip("submitit")
+    (tmp_path / "runs").mkdir()
+    jobs = [Job(tmp_path / "runs" / f"run{epochs}", {}, tmp_path, (epochs,), {}) for epochs in (1, 2)]
+    found = list(outcomes(jobs, f"slurm:cluster=local,folder={tmp_path},time=5", studies.dies_once))
+    assert sorted((outcome.id, outcome.state) for outcome in found) == [("run1", "done"), ("run2", "done")]
+    assert (tmp_path / "runs" / "run1.tried").exists()
+
+
 def test_who_leaves_does_not_wait_for_slurm_s_jobs():
     never = SimpleNamespace(submit=lambda *job: SimpleNamespace(result=threading.Event().wait))
-    executor = Submitted(never)
+    executor = Submitted(never, RuntimeError)
     future = executor.submit(os.getpid)
     executor.shutdown(cancel_futures=True)
     assert not future.done()

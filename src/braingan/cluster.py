@@ -1,7 +1,7 @@
 """Executors of several machines: Dask's own, and submitit for SLURM. Nothing here schedules by itself."""
 
 import threading
-from concurrent.futures import Executor, Future
+from concurrent.futures import BrokenExecutor, Executor, Future
 from concurrent.futures import wait as wait_for
 from pathlib import Path
 from typing import Any
@@ -50,7 +50,7 @@ def slurm_executor(where: str) -> Executor:
         inner.update_parameters(**{names.get(name, name): _number(value) for name, value in given.items()})
     except (RuntimeError, NameError, TypeError, ValueError) as error:
         raise InputError(f"--on slurm:{where}: {error}.") from error
-    return Submitted(inner)
+    return Submitted(inner, submitit.core.utils.UncompletedJobError)
 
 
 class OnDask(Executor):
@@ -72,16 +72,20 @@ class OnDask(Executor):
 
 
 class Submitted(Executor):
-    """submitit's executor as `concurrent.futures` has it: a thread a job waits, and holds up nobody who leaves."""
+    """submitit's executor as `concurrent.futures` has it: a thread a job waits, and holds up nobody who leaves.
 
-    def __init__(self, inner: Any) -> None:
-        self.inner, self.futures = inner, list[Future[Any]]()
+    What submitit raises of a job that ended without a result, `lost`, becomes `BrokenExecutor`.
+    """
+
+    def __init__(self, inner: Any, lost: type[Exception]) -> None:
+        self.inner, self.lost, self.futures = inner, lost, list[Future[Any]]()
 
     def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Submit a job."""
         future: Future[Any] = Future()
         self.futures.append(future)
-        threading.Thread(target=_settle, args=(future, self.inner.submit(fn, *args, **kwargs)), daemon=True).start()
+        job = self.inner.submit(fn, *args, **kwargs)
+        threading.Thread(target=self._settle, args=(future, job), daemon=True).start()
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
@@ -89,12 +93,11 @@ class Submitted(Executor):
         if wait and not cancel_futures:
             wait_for(self.futures)
 
-
-def _settle(future: Future[Any], job: Any) -> None:
-    try:
-        future.set_result(job.result())
-    except Exception as error:  # the job's own, or submitit's
-        future.set_exception(error)
+    def _settle(self, future: Future[Any], job: Any) -> None:
+        try:
+            future.set_result(job.result())
+        except Exception as error:  # the job's own, or of submitit about it
+            future.set_exception(BrokenExecutor(str(error)) if type(error) is self.lost else error)
 
 
 def _number(text: str) -> int | str:

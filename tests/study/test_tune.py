@@ -9,7 +9,7 @@ import studies
 from braingan.errors import InputError
 from braingan.folders import RunFolder, StudyFolder, read_json, write_bytes, write_csv, write_json
 from braingan.study.grid import StudyFile
-from braingan.study.tune import space_of, trials_left, tune
+from braingan.study.tune import objective, space_of, trials_left, tune
 from braingan.study.work import Job, Outcome, held
 
 optuna = pytest.importorskip("optuna")
@@ -180,6 +180,15 @@ def test_where_no_training_comes_to_an_end_it_is_said(tmp_path):
         tune(file, store, folder, str, lambda job: Outcome(job.id, "failed", "no"))
 
 
+def test_what_is_good_near_a_number_is_searched_by_how_far_it_is_from_there():
+    assert objective("frechet_distance", {"value": 3.0, "floor": 1.0}) == 3
+    assert objective("brightness", {"value": 40.0, "floor": 45.0}) == 5
+    assert objective("ms_ssim@encoder", {"value": 0.5, "floor": 0.25}) == 0.25
+    assert objective("membership_auc", {"value": 0.4}) == pytest.approx(0.1)
+    with pytest.raises(InputError, match="no value of real slices"):
+        objective("brightness", {"value": 40.0})
+
+
 @pytest.mark.parametrize(
     ("tuned", "said"),
     [
@@ -189,7 +198,7 @@ def test_where_no_training_comes_to_an_end_it_is_said(tmp_path):
         ("training.minutes = [1, 2]", "can't be searched"),
         ("evaluation.seeds = [1, 2]", "can't be searched"),
         ("training.learning_rate = [1e-4, 1e-3]\ntrials = 0", "tune.trials"),
-        ("training.learning_rate = [1e-4, 1e-3]\nmetric = 'brightness'", "brightness has no direction that is better"),
+        ("training.learning_rate = [1e-4, 1e-3]\nmetric = 'brightnes'", "brightnes is unknown; there are .*brightness"),
         ("training.learning_rate = [1e-4, 1e-3]\n[grid]\ntraining.learning_rate = [1e-3]", r"both in the grid and in"),
     ],
 )

@@ -36,8 +36,10 @@ LOWER = ("frechet_distance", "frechet_distance_infinite", "kernel_distance", "th
          "copies")  # fmt: skip
 HIGHER = ("precision", "recall", "density", "coverage", "precision_other_subject", "recall_other_subject",
           "density_other_subject", "coverage_other_subject", "f1_8", "f8", "vendi", "authenticity")  # fmt: skip
-"""Metrics of which less and more is better; those of further extractors have `@` and its name behind. Of others, such
-as brightness, what is like real slices is good."""
+"""Metrics of which less and more is better; those of further extractors have `@` and its name behind."""
+TOWARDS = {"brightness": None, "ms_ssim": None, "class_score": None, "inception_score": None,
+           "membership_auc": 0.5, "data_copying": 0.0}  # fmt: skip
+"""Metrics of which what is near to a number is better; None is what real training slices score."""
 
 
 class TuneSettings(Settings):
@@ -77,10 +79,8 @@ def space_of(file: StudyFile) -> tuple[TuneSettings, dict[str, Any]]:
                 f"tune.{name}: give a range of two positive numbers, [1e-4, 1e-3], or {{ choices = [16, 32] }}."
             )
     settings = parse(TuneSettings, own, "tune")
-    if settings.metric.partition("@")[0] not in (*LOWER, *HIGHER):
-        raise InputError(
-            f"tune.metric = {settings.metric} has no direction that is better; {', '.join([*LOWER, *HIGHER])} have one."
-        )
+    if settings.metric.partition("@")[0] not in (known := [*LOWER, *HIGHER, *TOWARDS]):
+        raise InputError(f"tune.metric = {settings.metric} is unknown; there are {', '.join(known)}.")
     return settings, space
 
 
@@ -148,7 +148,7 @@ def _study(optuna: Any, settings: TuneSettings, first: StudyFile, store: Store, 
         return optuna.create_study(
             study_name=f"{first.title} {hashlib.sha256(same.encode()).hexdigest()[:8]}",
             storage=settings.storage or f"sqlite:///{folder.root.resolve() / 'trials.db'}",
-            direction="minimize" if settings.metric.partition("@")[0] in LOWER else "maximize",
+            direction="maximize" if settings.metric.partition("@")[0] in HIGHER else "minimize",
             load_if_exists=True,
         )
     except Exception as error:  # Optuna's, SQLAlchemy's, or of a driver that is not there
@@ -159,7 +159,7 @@ def _study(optuna: Any, settings: TuneSettings, first: StudyFile, store: Store, 
 def _tried(
     trial: Any, recipe: Recipe, store: Store, folder: StudyFolder, metric: str, do: Callable[[Job], Any]
 ) -> float | None:
-    """Train what a trial suggests; return the metric, None of a training that came to no end."""
+    """Train what a trial suggests; return what is to be made small or large, None of a training without an end."""
     try:
         count = countable(recipe, store, "validation")
     except InputError as error:
@@ -190,7 +190,22 @@ def _tried(
     metrics = read_json(snapshot.metrics_on("validation"))["metrics"]
     if metric not in metrics:
         raise InputError(f"tune.metric = {metric}: the evaluation has {', '.join(metrics)}.")
-    return float(metrics[metric]["value"])
+    return objective(metric, metrics[metric])
+
+
+def objective(metric: str, entry: Mapping[str, Any]) -> float:
+    """Return what the search makes small or large: the metric, or how far it is from where it is good.
+
+    Raises:
+        InputError: that is where real training slices are, and they were not measured.
+    """
+    name, value = metric.partition("@")[0], float(entry["value"])
+    if name not in TOWARDS:
+        return value
+    good = entry.get("floor") if TOWARDS[name] is None else TOWARDS[name]
+    if good is None:
+        raise InputError(f"tune.metric = {metric}: the evaluation has no value of real slices to come near to.")
+    return abs(value - float(good))
 
 
 def _suggested(trial: Any, name: str, of: Any) -> Any:
