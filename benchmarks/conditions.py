@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from braingan.data.conditions import why_no_masks
+from braingan.data.conditions import names, why_no_masks
 from braingan.data.store import Store
 from braingan.evaluation.differences import difference
 from braingan.evaluation.encoder import open_encoder
@@ -32,7 +32,7 @@ MASKS, FEW = "told, with masks", "of few subjects"
 MODELS = {"told": [], MASKS: ["model.masks=true"], "untold": ["model.conditions=[]"]}
 FEW_SHARE = 0.1
 """Of the training subjects, of a generator that is to help those who have no more."""
-AREAS = ("area_error_mm2", "mean_area_mm2", "mean_told_mm2")
+AREAS = ("area_error_mm2_of_lesions", "mean_area_mm2_of_lesions", "mean_told_mm2_of_lesions")
 KEPT = (
     "frechet_distance", "kernel_distance", "precision_other_subject", "recall_other_subject", "detector_accuracy",
     "copies",
@@ -41,7 +41,7 @@ COMPARED = (("told", "untold"), (MASKS, "told"))
 PROVEN = {"frame_accuracy": 0.995, "depth_error_slices": 1.5, "lesion_area_correlation": 0.95}
 """What an encoder has to reach on held-out slices before it may judge; an error at most."""
 MATCHING = {"area_correlation": 0.9, "area_correlation_of_lesions": 0.9}
-"""What masks have to show of the areas told."""
+"""What masks have to show of the areas told, all and those of lesions alone."""
 SIGN, SIGN_OF_REAL = 0.9, 0.9
 """Share of the lesions whose contrast is to have the sign of real ones', in frames where real ones mostly agree."""
 DEPTHS, SHARES, EACH = 12, (0.0, 0.15, 0.3, 0.5), 2
@@ -63,7 +63,7 @@ def wished(run, encoder, spacing):
     for frame, label in itertools.product(words.frames or (None,), words.labels or (None,)):
         for depth in np.linspace(*words.depth, DEPTHS) if words.depth else [None]:
             most = words.lesions(depth)
-            for area in [share * most[1] for share in SHARES] if most else [None]:
+            for area in [most[0] + share * (most[1] - most[0]) for share in SHARES] if most else [None]:
                 wishes += [words.row(frame, label, depth, area)] * EACH
     if not wishes or np.isnan(wishes).all():
         return {}
@@ -98,6 +98,11 @@ def measured(name, sets, store, out, minutes, encoder, proven):
     }
 
 
+def drawn(store, subjects):
+    """Return the slices of so many training subjects, as `training.subjects` draws them."""
+    return store.select("train", tuple(store.description["settings"]["frames"]), subjects=subjects)
+
+
 def spacing_of(store):
     """Return the change of depth from slice to slice, NaN where none is known."""
     spacing = depth_spacing(store, np.arange(len(store)))
@@ -107,8 +112,9 @@ def spacing_of(store):
 
 def matching(masks):
     """Return how masks fit, with what is wanted and whether it holds; by frame where real lesions have a sign."""
-    scores = {name: {"value": masks[name]} for name in MATCHING if masks.get(name) is not None}
-    found = judged(scores, MATCHING) | {name: {"value": masks[name]} for name in AREAS if name in masks}
+    values = masks | {f"{name}_of_lesions": value for name, value in masks.get("of_lesions", {}).items()}
+    scores = {name: {"value": values[name]} for name in (*MATCHING, *AREAS) if values.get(name) is not None}
+    found = judged(scores, MATCHING)
     for frame, of in masks.get("frames", {}).items():
         score = {"value": of["generated_same_sign"], "real": of["real_same_sign"]}
         if of["real_same_sign"] >= SIGN_OF_REAL:
@@ -209,7 +215,10 @@ def main(arguments=None):
     models = {name: sets for name, sets in MODELS.items() if name != MASKS or not no_masks}
     teaching = MASKS if MASKS in models else "told"
     subjects = len(np.unique(store.columns["subject"][store.select("train")]))
-    models[FEW] = [*models[teaching], f"training.subjects={max(round(FEW_SHARE * subjects), 1)}"]
+    few = max(round(FEW_SHARE * subjects), 1)
+    taught = MASKS in models or len(names(store.columns["label"])) > 1
+    if taught and not (MASKS in models and why_no_masks(store.columns["lesion_area_mm2"][drawn(store, few)])):
+        models[FEW] = [*models[teaching], f"training.subjects={few}"]
     frames = tuple(store.description["settings"]["frames"])  # as the runs have them: the same encoder
     encoder = open_encoder(store, frames)
     proof = judged(encoder.score(store, store.select("test", frames)), PROVEN)
@@ -226,7 +235,8 @@ def main(arguments=None):
         f"{one} - {other}": paired(one, other, given.out) for one, other in COMPARED if one in models
     }
     write_json(RESULTS / f"{given.name}.json", results)
-    results["utility"] = [helps(teaching, given.out, FEW_SHARE), helps(FEW, given.out, 1)]
+    shares = {teaching: FEW_SHARE, FEW: 1}
+    results["utility"] = [helps(name, given.out, share) for name, share in shares.items() if name in models]
     write_json(RESULTS / f"{given.name}.json", results)
     print("\n".join(lines(results)))
 

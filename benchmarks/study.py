@@ -23,7 +23,7 @@ def summary(folder):
     plan, rows = read_plan(folder), read_rows(folder)
     between = on_the_way(rows, plan["protocol"])
     longest = {row.run.root: row.seconds for row in sorted(rows, key=lambda row: row.epochs)}
-    measured = [row.found["seconds"] for row in (*rows, *between) if row.found]
+    measured = {row.snapshot: row.found.get("seconds", 0.0) for row in (*rows, *between) if row.found}
     return {
         "title": plan["title"],
         "store": {key: read_json(Path(plan["store_folder"]) / "store.json")[key] for key in ("source", "fingerprint")},
@@ -32,7 +32,7 @@ def summary(folder):
         "trainings": len(longest),
         "seeds": max(map(len, by_cell(rows))),
         "training_minutes": sum(longest.values()) / 60,
-        "evaluation_minutes": sum(measured) / 60,
+        "evaluation_minutes": sum(measured.values()) / 60,
         "protocol": plan["protocol"],
         "rows": [
             {

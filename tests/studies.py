@@ -13,7 +13,7 @@ from braingan.evaluation.measure import FORMAT
 from braingan.folders import RunFolder, StudyFolder, write_bytes, write_csv, write_json
 from braingan.study.claims import GENERATORS
 from braingan.study.grid import StudyFile
-from braingan.study.run import begin, plan, run, threads, write_plan
+from braingan.study.run import begin, note, plan, run, threads
 from braingan.study.table import Row
 from braingan.study.work import Job, Outcome, work
 from braingan.training.run import write_config
@@ -48,7 +48,8 @@ def do(file: Path, store: Store, folder: StudyFolder):
     planned = plan(StudyFile.read(file), store, folder)
     begin(file, planned)
     found = [work(job) for job in planned.jobs(threads("local:1"))]
-    write_plan(planned, found)
+    for outcome in found:
+        note(planned.folder, outcome)
     return found
 
 

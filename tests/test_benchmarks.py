@@ -2,11 +2,15 @@
 
 import importlib.util
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import made
+import studies
+import taught
 from braingan.data.store import Store
 from braingan.folders import RunFolder, read_json
 from braingan.training.run import read_log
@@ -78,3 +82,77 @@ def test_the_gpu_benchmark_steps_once_and_compares_with_the_thesis(gpu, tmp_path
     gpu.main(["table", str(out)])
     cells = read_json(out / "table.json")["cells"]
     assert cells["thesis4, 100 samples, 2 epochs"]["factor"] == pytest.approx(12 * 60 / found["seconds"]["2"])
+
+
+@pytest.fixture
+def conditions(monkeypatch):
+    monkeypatch.setattr(sys, "path", [str(BENCHMARKS), *sys.path])
+    return benchmark("conditions")
+
+
+def test_an_encoder_that_has_not_proven_itself_judges_nothing(conditions):
+    scores = {"frame_accuracy": {"value": 0.99}, "depth_error_slices": {"value": 5.0}, "lesion_auc": {"value": 0.7}}
+    proven = {"frame_accuracy": True, "depth_error_slices": False, "lesion_area_correlation": False}
+    found = conditions.judged(scores, conditions.OBEYED, proven)
+    assert found["frame_accuracy"] == {"value": 0.99, "wanted": "at least 0.98", "holds": True}
+    assert found["depth_error_slices"] == {"value": 5.0, "wanted": "at most 3", "holds": None}
+    assert found["lesion_auc"] == {"value": 0.7}
+    assert conditions.judged(scores, conditions.OBEYED)["depth_error_slices"]["holds"] is False
+    said = list(conditions.said("it", found))
+    assert said[0].endswith("it: frame_accuracy 0.99; wanted at least 0.98: holds")
+    assert said[1].endswith("not judged, since the encoder has not proven itself")
+
+
+def test_masks_are_judged_on_lesions_alone_too_and_signs_where_real_lesions_have_one(conditions):
+    frames = {
+        "FLAIR": {"real_same_sign": 0.97, "generated_same_sign": 0.8},
+        "T1w": {"real_same_sign": 0.55, "generated_same_sign": 0.5},
+    }
+    of_lesions = {"area_correlation": 0.4, "area_error_mm2": 90.0, "count": 20}
+    found = conditions.matching({"area_correlation": 0.95, "of_lesions": of_lesions, "frames": frames})
+    assert found["area_correlation"]["holds"] is True
+    assert found["area_correlation_of_lesions"]["holds"] is False
+    assert found["area_error_mm2_of_lesions"] == {"value": 90.0}
+    assert found["same sign in FLAIR"]["holds"] is False
+    assert "holds" not in found["same sign in T1w"]
+    assert conditions.matching({}) == {}
+
+
+def test_wishes_lie_in_every_frame_at_every_depth_with_lesions_that_there_can_be(conditions, masked):
+    asked = []
+
+    class Encoder:
+        def obeyed(self, images, told, spacing):
+            asked.append((images, told, spacing))
+            return {"lesion_area_correlation": {"value": 0.5 + len(asked) / 10}}
+
+    found = conditions.wished(masked, Encoder(), 0.25)
+    (images, told, spacing), (ill, ill_told, _) = asked
+    assert spacing == 0.25
+    assert len(images) == 2 * 2 * conditions.DEPTHS * len(conditions.SHARES) * conditions.EACH  # frames and labels
+    assert set(told["frame"]) == {"dark", "light"}
+    assert len(np.unique(told["depth"])) == conditions.DEPTHS
+    assert len(ill) == len(ill_told["depth"]) == (told["lesion_area_mm2"] > 0).sum() > 0
+    assert (ill_told["lesion_area_mm2"] > 0).all()
+    assert {name: of["value"] for name, of in found.items()} == {
+        "lesion_area_correlation": 0.6, "lesion_area_correlation_of_lesions": 0.7,
+    }  # fmt: skip
+
+
+def test_a_study_is_summed_up(monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "path", [str(BENCHMARKS), *sys.path])
+    study = benchmark("study")
+    monkeypatch.setattr(study, "RESULTS", tmp_path)
+    store = taught.taught_store(tmp_path / "store", subjects=8)
+    rows = studies.made_rows(lambda layers, samples, epochs: 300 - 5 * layers - samples / 10 - 2 * epochs)
+    rows = [replace(row, found=row.found | {"seconds": 6.0}) for row in rows]
+    folder = studies.made_study(tmp_path / "made", store, rows)
+    study.main([str(folder.root)])
+    found = read_json(tmp_path / "study.json")
+    assert (found["cells"], found["trainings"], found["seeds"]) == (18, 27, 3)
+    assert found["evaluation_minutes"] == pytest.approx(54 * 6 / 60)
+    longest = sum(row.seconds for row in rows if row.epochs == 10)
+    assert found["training_minutes"] == pytest.approx(longest / 60)
+    assert found["rows"][0]["cell"] == "thesis4, 200 slices, 5 epochs"
+    assert found["rows"][0]["metrics"]["frechet_distance"]["value"] == pytest.approx(250, abs=2)
+    assert {of["verdict"] for of in found["claims"]} >= {"supported", "not supported"}

@@ -120,6 +120,7 @@ def test_a_job_that_takes_a_gpu_goes_to_the_worker_that_has_one(scheduler):
         ended(worker(scheduler, "--resources", "GPU=1")) as with_gpu,
         open_executor(f"dask:{scheduler},GPU=1") as executor,
     ):
+        wait_for(lambda: len(executor.client.scheduler_info()["workers"]) == 2)
         assert {executor.submit(os.getpid).result(60) for _ in range(3)} == {with_gpu.pid}
 
 

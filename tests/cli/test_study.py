@@ -18,7 +18,7 @@ BRAINGAN = """
 import braingan.study.run
 from braingan.training.trial import Trial
 
-def cost(of, on):
+def cost(of, on="local:1"):
     for training in of.trainings:
         yield training, Trial("a made machine", 100.0, 36000, 360.0, 2**30, {})
 
@@ -71,10 +71,12 @@ def test_trials_are_counted_in(tmp_path, store):
     found = call(tmp_path, tmp_path / "study.toml", store, "--dry-run")
     assert found.returncode == 0, found.stderr
     assert "2 cells, 2 trainings, after 5 trials of the tuning" in found.stdout
-    assert "5 trials, each: 100 slices" in found.stdout
+    assert "5 trials, each: 36,000 images" in found.stdout
     assert "left are 252,000 training images and 42 min, one after another" in found.stdout
     two = call(tmp_path, tmp_path / "study.toml", store, "--dry-run", "--on", "local:2")
-    assert "left are 252,000 training images and 21 min, 2 at once" in two.stdout
+    assert "left are 252,000 training images and 36 min, 2 trainings at once" in two.stdout  # trials are not
+    many = call(tmp_path, tmp_path / "study.toml", store, "--dry-run", "--on", "local:8")
+    assert "and 36 min, 2 trainings at once" in many.stdout  # there are no more of them
 
 
 def test_a_study_from_its_tuning_to_its_report_and_one_that_failed_ends_with_1(tmp_path, capsys):
@@ -93,8 +95,8 @@ def test_a_study_from_its_tuning_to_its_report_and_one_that_failed_ends_with_1(t
     page = read(folder.report).text
     assert "All with learning rate 0.001 and batch size 8." in page
     assert "learning_rate = 0.001" in page[page.index("The best recipe of the tuning") :]
-    rows[0].snapshot.metrics.unlink()
-    rows[0].snapshot.weights("generator").write_bytes(b"damaged")
+    rows[-1].snapshot.metrics.unlink()
+    rows[-1].snapshot.weights("generator").write_bytes(b"damaged")
     with pytest.raises(typer.Exit) as ended:
         study.command(file, store.folder.root, folder.root)
     assert ended.value.exit_code == 1

@@ -36,9 +36,10 @@ def test_masks_of_the_area_told_on_the_lesion_fit():
     images, masks, area = lesions(30, 180)
     found = fit(of(*lesions(20, 160)), [of(images, masks, 4 * area, generated=True)], 4.0)
     assert found["area_correlation"] == pytest.approx(1)
-    assert found["area_correlation_of_lesions"] == pytest.approx(1)
-    assert found["area_error_mm2"] == 0
-    assert found["mean_area_mm2"] == found["mean_told_mm2"] == pytest.approx(4 * area.mean())
+    of_lesions = found["of_lesions"]
+    assert of_lesions["area_correlation"] == pytest.approx(1)
+    assert (of_lesions["area_error_mm2"], of_lesions["count"]) == (0, 30)
+    assert of_lesions["mean_area_mm2"] == of_lesions["mean_told_mm2"] == pytest.approx(4 * area.mean())
     assert found["frames"]["FLAIR"] == pytest.approx(
         {"real": 60, "generated": 80, "real_same_sign": 1, "generated_same_sign": 1}
     )
@@ -61,11 +62,13 @@ def test_slices_told_no_lesion_do_not_hide_that_lesions_have_the_wrong_area():
     area[50:] = np.linspace(area[50:].max(), area[50:].min(), 10)[np.argsort(np.argsort(area[50:]))]  # the other way
     found = fit(of(*lesions(20, 160)), [of(images, masks, area, generated=True)], 1.0)
     assert found["area_correlation"] > 0.5
-    assert found["area_correlation_of_lesions"] < -0.5
-    assert found["area_error_mm2"] == pytest.approx(np.abs(masks[50:].sum(axis=(1, 2)) - area[50:]).mean())
+    assert found["of_lesions"]["area_correlation"] < -0.5
+    assert found["of_lesions"]["area_error_mm2"] == pytest.approx(
+        np.abs(masks[50:].sum(axis=(1, 2)) - area[50:]).mean()
+    )
     none = fit(of(*lesions(20, 160)), [of(images[:50], masks[:50], area[:50], generated=True)], 1.0)
     assert none["area_correlation"] is None
-    assert "area_error_mm2" not in none
+    assert "of_lesions" not in none
 
 
 def test_a_dark_lesion_in_another_frame_is_right_there():

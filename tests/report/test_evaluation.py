@@ -105,7 +105,8 @@ def test_what_slices_were_told_their_masks_and_their_use(evaluated):
     obeyed = {"frame_accuracy": {"value": 0.987}, "depth_error_slices": {"value": 1.25}}
     encoder = {"scores": {"frame_accuracy": {"value": 0.998}}, "real": {}, "generated": {}, "obeyed": obeyed}
     frames = {"FLAIR": {"real": 60.0, "generated": 55.0, "real_same_sign": 1.0, "generated_same_sign": 0.913}}
-    masks = {"area_correlation": 0.934, "area_error_mm2": 31.5, "mean_told_mm2": 250.0, "count": 90, "frames": frames}
+    of_lesions = {"area_correlation": 0.71, "area_error_mm2": 31.5, "mean_told_mm2": 250.0}
+    masks = {"area_correlation": 0.934, "of_lesions": of_lesions, "count": 90, "frames": frames}
     masks["lesions"] = {
         "FLAIR": {side: {"slices": 90, "with_lesion": n} for side, n in (("real", 61), ("generated", 0))}
     }

@@ -140,7 +140,8 @@ def test_every_file_says_that_it_is_synthetic(masked, tmp_path):
         assert b"synthetic" in content, path
 
 
-def test_tables_are_written_as_slices_come(trained, tmp_path):
+def test_tables_are_written_as_slices_come(trained, tmp_path, monkeypatch):
+    monkeypatch.setattr("braingan.sampling.pictures.write_synthetic_png", lambda *of: None)
     generator, held, peaks = TrainedGenerator.open(trained), np.zeros((32, 32), np.uint8), []
     for count in (200, 800):
         (tmp_path / str(count)).mkdir()
@@ -158,6 +159,15 @@ def test_without_a_folder_slices_lie_in_the_run_s(told, tmp_path):
     sample.command(tmp_path / "run", count=2)
     assert len(read_csv(tmp_path / "run" / "slices" / "synthetic.csv")) == 2
     assert len(TrainedGenerator.open(RunFolder(tmp_path / "run")).sample(1)) == 1
+
+
+def test_a_sample_of_an_earlier_version_is_replaced(trained, tmp_path):
+    generator = TrainedGenerator.open(trained)
+    write_pictures(generator, tmp_path / "out", 2, seed=0)
+    names = [row["file"] for row in read_csv(tmp_path / "out" / "files.csv")]
+    (tmp_path / "out" / "files.csv").write_text("\n".join(["file", *names, ""]))
+    write_pictures(generator, tmp_path / "out", 1, seed=0)
+    assert not (tmp_path / "out" / "000001.png").exists()
 
 
 def test_a_folder_of_something_else_is_refused(trained, tmp_path):

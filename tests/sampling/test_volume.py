@@ -54,7 +54,7 @@ def test_a_volume_has_all_depths_of_one_frame_at_one_latent(told, monkeypatch):
         volume(generator, 0, 0, generator.wish(depth=0.5))
 
 
-def test_a_wished_lesion_is_nowhere_larger_than_any_at_its_depth_and_an_unwished_one_does_not_come_and_go(told):
+def test_a_wished_lesion_is_nowhere_larger_than_any_at_its_depth(told):
     generator = with_geometry(told)
     words = generator.vocabulary
     most = tuple(np.linspace(4, 100, len(words.lesion_at)))

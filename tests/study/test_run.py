@@ -15,7 +15,7 @@ import studies
 import taught
 from braingan.data.store import Store
 from braingan.errors import InputError
-from braingan.folders import StudyFolder, read_csv, read_json
+from braingan.folders import StudyFolder, read_csv, read_json, write_json
 from braingan.recipe import train_recipe
 from braingan.study.grid import StudyFile
 from braingan.study.run import TRIES, begin, cost, note, outcomes, plan, threads, write_plan
@@ -62,14 +62,27 @@ def test_snapshots_on_the_way_are_measured_too_but_for_the_detector(tmp_path):
     assert all("detector_accuracy" in row.metrics for row in rows)
 
 
+def test_a_snapshot_on_the_way_that_becomes_a_cell_s_end_gets_its_detector(tmp_path):
+    one = studies.FILE.replace("seed = [0, 1]", "seed = [0]").replace("[1, 3]", "[3]")
+    one = one.replace("threads = 1", "threads = 1\nsnapshots = [1]")
+    file, store, folder = studies.small_study(tmp_path, one)
+    studies.do(file, store, folder)
+    (row,) = on_the_way(read_rows(folder), read_json(folder.plan)["protocol"])
+    assert "detector_accuracy" not in row.metrics
+    file.write_text(one.replace("[3]", "[1, 3]"))
+    assert {outcome.state for outcome in studies.do(file, store, folder)} == {"done"}
+    assert all("detector_accuracy" in row.metrics for row in read_rows(folder))
+
+
 def test_who_began_a_study_first_leaves_the_plan_of_who_began_it_last(study, tmp_path):
     file, store, _ = study
     folder = StudyFolder(tmp_path / "study")
     first = plan(StudyFile.read(file), store, folder)
-    write_plan(first, [])
+    write_plan(first)
     (tmp_path / "more.toml").write_text(studies.FILE.replace("[1, 3]", "[1, 3, 5]"))
     last = plan(StudyFile.read(tmp_path / "more.toml"), store, folder)
-    write_plan(last, [Outcome(last.trainings[1].id, "failed", "no room")])
+    write_plan(last)
+    note(folder, Outcome(last.trainings[1].id, "failed", "no room"))
     before = read_json(folder.plan)
     note(folder, Outcome(first.trainings[0].id, "failed", "a fault"))
     after = read_json(folder.plan)
@@ -79,15 +92,12 @@ def test_who_began_a_study_first_leaves_the_plan_of_who_began_it_last(study, tmp
     assert read_json(folder.plan) == before
 
 
-def test_a_plan_is_written_by_one_process_at_a_time(study, tmp_path):
-    file, store, _ = study
-    folder = StudyFolder(tmp_path / "study")
-    planned = plan(StudyFile.read(file), store, folder)
-    write_plan(planned, [])
-    ids = [training.id for training in planned.trainings]
+def test_a_plan_is_written_by_one_process_at_a_time(tmp_path):
+    folder, names = StudyFolder(tmp_path), [f"run-{number}" for number in range(40)]
+    write_json(folder.plan, {"cells": [{"run": name, "failed": ""} for name in names]})
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda number: note(folder, Outcome(ids[number % 2], "failed", f"{number}")), range(40)))
-    assert all(cell["failed"] for cell in read_json(folder.plan)["cells"])
+        list(pool.map(lambda name: note(folder, Outcome(name, "failed", name)), names))
+    assert [cell["failed"] for cell in read_json(folder.plan)["cells"]] == names
 
 
 def test_nothing_is_done_twice(study):
@@ -203,11 +213,14 @@ def test_a_reason_stays_until_its_training_is_done(tmp_path):
     file, store, folder = studies.small_study(tmp_path)
     planned = plan(StudyFile.read(file), store, folder)
     name = planned.trainings[0].id
-    write_plan(planned, [Outcome(name, "failed", "no room")])
-    for found in ([], [Outcome(name, "busy")], [Outcome(name, "stopped")]):
-        write_plan(planned, found)
+    write_plan(planned)
+    note(folder, Outcome(name, "failed", "no room"))
+    for outcome in (Outcome(name, "busy"), Outcome(name, "stopped")):
+        note(folder, outcome)
         assert {row.failed for row in read_rows(folder) if row.run.root.name == name} == {"no room"}
-    write_plan(planned, [Outcome(name, "done")])
+    write_plan(planned)
+    assert {cell["failed"] for cell in read_json(folder.plan)["cells"] if cell["run"] == name} == {"no room"}
+    note(folder, Outcome(name, "done"))
     assert {row.failed for row in read_rows(folder)} == {""}
 
 

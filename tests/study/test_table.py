@@ -120,3 +120,15 @@ def test_what_was_measured_by_another_protocol_is_not_measured(tmp_path):
     write_json(folder.plan, planned)
     write_json(first, read_json(first) | {"format": 1})
     assert [row.state for row in read_rows(folder)].count("trained") == 1
+
+
+def test_what_failed_and_went_on_is_no_trouble_of_health(tmp_path):
+    events = [
+        "started on a CPU",
+        "failed: no room on the disk",
+        "continued at image 8 on a CPU",
+        "the discriminator won",
+    ]
+    write_csv(RunFolder(tmp_path).events, ("images", "event"), [(8, event) for event in events])
+    (trouble,) = replace(row(0), run=RunFolder(tmp_path), log=[{"images": "8", "seconds": "1"}]).troubles
+    assert trouble["event"] == "the discriminator won"

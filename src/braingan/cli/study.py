@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from braingan.folders import StudyFolder
     from braingan.study.run import Plan
     from braingan.study.work import Job, Outcome
+    from braingan.training.trial import Trial
 
 
 def command(
@@ -83,28 +84,35 @@ def _cost(trials: "list[tuple[Plan, int]]", planned: "Plan", on: str, each: bool
     from braingan.executor import local_processes
     from braingan.study.run import cost
 
-    at_once = max(local_processes(on), 1)
-    images = seconds = 0.0
-    device = ""
-    for of, times in [*trials, (planned, 1)]:
-        for training, trial in cost(of, on):
-            images, seconds = images + times * trial.images, seconds + times * trial.seconds
-            device = trial.device
+    tried = [(times, trial) for of, times in trials for _, trial in cost(of)]  # one after another
+    costs = list(cost(planned, on))
+    if each:
+        for times, trial in tried:
+            typer.echo(f"{times} trials, each: {_took(trial)}")
+        for training, trial in costs:
             ends = ", ".join(str(epochs) for epochs in sorted({cell.epochs for cell in training.cells}))
-            if each:
-                typer.echo(
-                    f"{training.id if of is planned else f'{times} trials, each'}: {of.slices(training):,} slices of "
-                    f"{of.subjects(training)} subjects, to epoch {ends}; {trial.images:,} images at "
-                    f"{trial.images_per_second:.1f}/s, {duration(trial.seconds)}"
-                )
-    if device:
+            slices, subjects = planned.slices(training), planned.subjects(training)
+            typer.echo(f"{training.id}: {slices:,} slices of {subjects} subjects, to epoch {ends}; {_took(trial)}")
+    every = [trial for _, trial in costs]
+    at_once = min(max(local_processes(on), 1), max(len(every), 1))
+    images = sum(times * trial.images for times, trial in tried) + sum(trial.images for trial in every)
+    spent = sum(times * trial.seconds for times, trial in tried)
+    spent += max([sum(trial.seconds for trial in every) / at_once, *(trial.seconds for trial in every)], default=0.0)
+    if tried or every:
+        device = [*every, *(trial for _, trial in tried)][0].device
         typer.echo(
-            f"left are {images:,.0f} training images and {duration(seconds / at_once)}, "
-            f"{f'{at_once} at once' if at_once > 1 else 'one after another'}, without evaluation, grids and "
+            f"left are {images:,.0f} training images and {duration(spent)}, "
+            f"{f'{at_once} trainings at once' if at_once > 1 else 'one after another'}, without evaluation, grids and "
             f"checkpoints; the rates are those of ten steps of each kind of training, alone, on {device}"
         )
     else:
         typer.echo("nothing is left to train")
+
+
+def _took(trial: "Trial") -> str:
+    from braingan.cli.train import duration
+
+    return f"{trial.images:,} images at {trial.images_per_second:.1f}/s, {duration(trial.seconds)}"
 
 
 @contextmanager

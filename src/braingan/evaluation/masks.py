@@ -35,8 +35,8 @@ def contrast(
 def fit(real: SliceSet, generated: list[SliceSet], pixel_mm2: float) -> dict[str, Any]:
     """Return how masks fit: to the areas told, and to the grey levels of their frame.
 
-    `area_correlation` is of all slices that were told an area; most may be told none, so `area_correlation_of_lesions`,
-    `area_error_mm2` (mean, absolute), `mean_area_mm2` and `mean_told_mm2` are of those told a lesion. By frame,
+    `area_correlation` is of all slices that were told an area; most may be told none, so `of_lesions` has the same of
+    those told a lesion, with `area_error_mm2` (mean, absolute), `mean_area_mm2` and `mean_told_mm2`. By frame,
     `lesions`: how many real and generated slices there are, and how many of them have a lesion; and `frames`: the mean
     contrast of these, and the share whose sign is the real mean's.
     """
@@ -57,8 +57,9 @@ def fit(real: SliceSet, generated: list[SliceSet], pixel_mm2: float) -> dict[str
         areas = {"area_correlation": _correlation(area, told)}
         asked = told > 0
         if asked.any():
-            areas |= {
-                "area_correlation_of_lesions": _correlation(area[asked], told[asked]),
+            areas["of_lesions"] = {
+                "count": int(asked.sum()),
+                "area_correlation": _correlation(area[asked], told[asked]),
                 "area_error_mm2": float(np.abs(area[asked] - told[asked]).mean()),
                 "mean_area_mm2": float(area[asked].mean()),
                 "mean_told_mm2": float(told[asked].mean()),

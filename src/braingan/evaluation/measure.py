@@ -323,6 +323,7 @@ def _protocol(
         "bits": 8,
         "generation_seeds": len(material.generated),
         "neighbours": settings.neighbours,
+        "detector": settings.detector,
         "intervals": f"95 % by subject, from {HALVES} random halves without replacement",
         "extractor": main.description,
         "extractors": {extractor.name: extractor.description for extractor in (main, *others)},

@@ -232,16 +232,13 @@ def _obeyed(found: Found) -> list[dict[str, str]]:
 def _masks(found: Found) -> list[dict[str, str]]:
     """Return how lesion masks fit, a row per frame; the first rows are of all."""
     words = {
-        "area_correlation": "correlation of a mask's area with the area told",
-        "area_correlation_of_lesions": "the same of masks that were told a lesion",
+        "area_correlation": "the same of masks that were told a lesion",
         "mean_told_mm2": "mean area told of these, mm²",
         "area_error_mm2": "mean difference of the areas of these, mm²",
     }
-    rows = [
-        {"what": what, "real": "", "generated": number(found[name])}
-        for name, what in words.items()
-        if found.get(name) is not None
-    ]
+    values = [("correlation of a mask's area with the area told", found.get("area_correlation"))]
+    values += [(what, found.get("of_lesions", {}).get(name)) for name, what in words.items()]
+    rows = [{"what": what, "real": "", "generated": number(value)} for what, value in values if value is not None]
     for frame, of in found.get("lesions", {}).items():
         counts = {side: f"{of[side]['with_lesion']} of {of[side]['slices']}" for side in ("real", "generated")}
         rows.append({"what": f"{frame}: slices with a lesion" if frame else "slices with a lesion", **counts})

@@ -22,6 +22,7 @@ from braingan.report.evaluation import evaluation_of, unreadable
 from braingan.report.figures import loss_curves, png_uri
 from braingan.report.wording import VIEWS
 from braingan.sampling.generator import TrainedGenerator
+from braingan.training.batches import trained_on
 from braingan.training.run import mosaic, read_log
 
 SHOWN = 64
@@ -75,9 +76,8 @@ def write_report(folder: RunFolder, data: Path | None = None) -> Path:
 
 
 def real_slices(store: Store, config: Mapping[str, Any], count: int) -> UInt8[np.ndarray, "n side side"]:
-    """Return some training slices, drawn at random, always the same."""
-    indices = store.select("train", tuple(config["recipe"]["data"]["frames"]))
-    chosen = draws(0, "real slices in the report").permutation(indices)[:count]
+    """Return some of the slices that a run learnt from, drawn at random, always the same."""
+    chosen = draws(0, "real slices in the report").permutation(trained_on(store, config["recipe"]))[:count]
     return store.images(np.sort(chosen))
 
 

@@ -9,14 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-import numpy as np
-from jaxtyping import UInt8
 
 from braingan import __version__
 from braingan.data.inspect import inspect_store
 from braingan.data.store import Store
 from braingan.errors import InputError
-from braingan.folders import SnapshotFolder, StudyFolder, read_json, write_bytes
+from braingan.folders import StudyFolder, read_json, write_bytes
 from braingan.report.figures import png_uri
 from braingan.report.pictures import pairs, taken
 from braingan.report.run import growth, networks_of, real_slices
@@ -142,17 +140,27 @@ def _seen(cell: Sequence[Row]) -> Row | None:
 
 def _readable(row: Row) -> bool:
     """Whether a row's snapshot is there, and whole: a damaged file costs its pictures, not the page."""
-    if row.snapshot is None:
-        return False
     try:
-        TrainedGenerator.open(row.run, row.snapshot.images_seen)
+        _opened(row)
     except InputError:
         return False
     return True
 
 
-def _slices(row: Row, snapshot: SnapshotFolder, count: int = SHOWN) -> UInt8[np.ndarray, "n side side"]:
-    return TrainedGenerator.open(row.run, snapshot.images_seen).sample(count)
+def _opened(row: Row) -> TrainedGenerator:
+    """Open a row's own snapshot.
+
+    Raises:
+        InputError: it is not there, or damaged.
+    """
+    if row.snapshot is None:
+        raise InputError(f"{row.run.root} has no snapshot of epoch {row.epochs}.")
+    return TrainedGenerator.open(row.run, row.snapshot.images_seen)
+
+
+def _sheet(row: Row, count: int = SHOWN, columns: int = COLUMNS) -> str:
+    """Return a row's first slices of seed 0 in one picture."""
+    return png_uri(mosaic(_opened(row).sample(count), columns))
 
 
 def _models(rows: Sequence[Row]) -> list[dict[str, Any]]:
@@ -164,7 +172,7 @@ def _models(rows: Sequence[Row]) -> list[dict[str, Any]]:
     for row in of_each.values():
         settings = {name: value for name, value in row.values.items() if name.startswith("model.")}
         name = label({"model.name": row.model} | settings)
-        found.append({"name": name, "networks": networks_of(TrainedGenerator.open(row.run))})
+        found.append({"name": name, "networks": networks_of(_opened(row))})
     return found
 
 
@@ -187,7 +195,7 @@ def _flow(rows: Sequence[Row], store: Store) -> dict[str, Any] | None:
         return None
     row = rows[-1]
     real = real_slices(store, {"recipe": row.recipe}, 1)[0]
-    generator = TrainedGenerator.open(row.run)
+    generator = _opened(row)
     return {
         "model": row.model, "real": png_uri(real), "generated": png_uri(generator.sample(1)[0]),
         "latent": generator.latent_size,
@@ -318,11 +326,10 @@ def _opening(rows: Sequence[Row], way: Sequence[Row]) -> list[dict[str, Any]]:
             continue
         of = min(near, key=lambda row: abs(row.epochs - epochs / 100 * longest))
         place = next((at for at, row in enumerate(rows) if row is of), None)
-        assert of.snapshot is not None
         found.append({
             "name": f"{name}, {of.slices:,} slices{', capped' if of.note else ''}, {of.epochs} epochs",
             "of": f"Figure {number_} of the source study shows {name}, {many:,} slices, {epochs} epochs.",
-            "run": place, "png": png_uri(mosaic(_slices(of, of.snapshot), COLUMNS)) if place is None else "",
+            "run": place, "png": _sheet(of) if place is None else "",
         })  # fmt: skip
     return found
 
@@ -332,8 +339,7 @@ def _looked_at(row: Row, store: Store, grown: bool) -> dict[str, Any]:
 
     With `grown`, which a training's last row is, also how they came to be, epoch by epoch.
     """
-    assert row.snapshot is not None
-    generator = TrainedGenerator.open(row.run, row.snapshot.images_seen)
+    generator = _opened(row)
     found = row.found or {}
     detection, memorisation = found.get("detection", {}), found.get("memorisation")
     near = memorisation | {"closest": memorisation.get("closest", [])[:SINGLED_OUT]} if memorisation else None
@@ -373,10 +379,4 @@ def _readings(folder: StudyFolder, rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 def _extra(rows: Sequence[Row]) -> list[dict[str, str]]:
     """Return slices of the snapshots that are no cells', such as those of which the source study's text speaks."""
-    found = []
-    for row in rows:
-        assert row.snapshot is not None
-        picture = mosaic(_slices(row, row.snapshot, SINGLED_OUT), SINGLED_OUT)
-        name = f"{series_of(row, (SEED, EPOCHS))}, {row.epochs} epoch{'s' if row.epochs > 1 else ''}"
-        found.append({"name": name, "png": png_uri(picture)})
-    return found
+    return [{"name": series_of(row, ()), "png": _sheet(row, SINGLED_OUT, SINGLED_OUT)} for row in rows]

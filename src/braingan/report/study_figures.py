@@ -31,7 +31,8 @@ LOOKS = tuple(
 )
 """Colour (Okabe and Ito's), line and mark of a series; the next seven have hollow marks."""
 COLUMNS, LEAST_WIDTH = 3, 5.2
-PNG_DPI = 160
+PNG_DPI, MOST_PIXELS = 160, 60_000
+"""As fine as a PNG is, and as long as it may be on a side."""
 
 
 def figures_of(rows: Sequence[Row], tuning: float = 0.0, between: Sequence[Row] = ()) -> dict[str, Figure]:
@@ -47,7 +48,7 @@ def figures_of(rows: Sequence[Row], tuning: float = 0.0, between: Sequence[Row] 
         "over_epochs": over_epochs([*rows, *between]),
         "along_axes": along_axes(rows),
         "cost": cost(rows),
-        "times": times(rows, tuning),
+        "times": times(rows, tuning, between),
     }
     return {name: figure for name, figure in drawn.items() if figure is not None}
 
@@ -60,7 +61,8 @@ def save(figures: Mapping[str, Figure], folder: Path) -> dict[str, str]:
         write_bytes(folder / f"{name}.svg", f'<?xml version="1.0" encoding="utf-8"?>\n{drawn[name]}'.encode())
         figure.set_layout_engine("none")  # it is laid out now, which takes as long as drawing it
         with mpl.rc_context(STYLE), replacing(folder / f"{name}.png") as path:
-            figure.savefig(path, format="png", metadata={"Software": None}, dpi=PNG_DPI)
+            dpi = min(PNG_DPI, MOST_PIXELS / max(figure.get_size_inches()))
+            figure.savefig(path, format="png", metadata={"Software": None}, dpi=dpi)
     return drawn
 
 
@@ -243,13 +245,14 @@ def pareto(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     return found
 
 
-def times(rows: Sequence[Row], tuning: float = 0.0) -> Figure | None:
+def times(rows: Sequence[Row], tuning: float = 0.0, between: Sequence[Row] = ()) -> Figure | None:
     """Draw how long the stages took, one after another: the tuning, and each training with its evaluations."""
+    took = {of.snapshot: of for of in (*rows, *between) if of.found}.values()
     trained = {row.run.root: row for row in sorted(rows, key=lambda row: row.images) if row.log}
     runs = [trained[root] for root in dict.fromkeys(row.run.root for row in rows if row.log)]
     stages = [("tuning, with its evaluations", [(tuning, ORANGE)])] if tuning else []
     for row in runs:
-        measured = sum(of.found.get("seconds", 0.0) for of in rows if of.run.root == row.run.root and of.found)
+        measured = sum(of.found.get("seconds", 0.0) for of in took if of.found and of.run.root == row.run.root)
         parts = [(row.seconds / 60, BLUE), *([(measured / 60, GREY)] if measured else [])]
         stages.append((series_of(row, (EPOCHS,)), parts))
     if not stages:

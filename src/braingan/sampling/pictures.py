@@ -77,7 +77,11 @@ def replacing_sample(out: Path) -> Iterator[Path]:
     """
     out = out.resolve()
     earlier = read_csv(out / FILES)
-    if out.exists() and any(out.iterdir()) and (not earlier or earlier[0].keys() != {"file", "synthetic"}):
+    if (
+        out.exists()
+        and any(out.iterdir())
+        and (not earlier or earlier[0].keys() not in ({"file"}, {"file", "synthetic"}))
+    ):
         raise InputError(f"{out} is not empty: choose another --out.")
     made = out.with_name(f".{out.name}.{uuid4().hex[:12]}.tmp")
     made.mkdir(parents=True)

@@ -22,7 +22,7 @@ from braingan.recipe import Recipe
 from braingan.settings import parse
 from braingan.study.grid import flat
 from braingan.study.losses import LossFacts, loss_facts
-from braingan.study.table import SAMPLES, SEED, Row
+from braingan.study.table import SAMPLES, SEED, Row, by_cell
 
 Verdict = Literal["supported", "not supported", "within noise", "not testable"]
 METRIC = "frechet_distance"
@@ -68,9 +68,8 @@ class Grid:
     def of(cls, rows: Sequence[Row]) -> "Grid":
         """Take the rows of the source study's grid, but for those that were capped: several may be one training."""
         found: dict[Key, list[Row]] = {}
-        for row in of_its_grid(rows)[0]:
-            if not row.note:
-                found.setdefault((row.model, row.slices, row.epochs), []).append(row)
+        for cell in by_cell([row for row in of_its_grid(rows)[0] if not row.note]):
+            found.setdefault((cell[0].model, cell[0].level, cell[0].epochs), []).extend(cell)
         for of_cell in found.values():
             of_cell.sort(key=lambda row: row.values.get(SEED, 0))
         return cls(found)

@@ -17,9 +17,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from jaxtyping import Int
-
 from braingan.data.store import Store
 from braingan.errors import InputError
 from braingan.recipe import Recipe, run_record, settle
@@ -131,7 +128,7 @@ def cells(file: StudyFile, store: Store, cap: bool = False) -> list[Cell]:
         values = dict(zip(file.grid, choice, strict=True))
         recipe = settle(parse(Recipe, with_values(file.recipe, values)), store)
         all_there = recipe.model_copy(update={"training": recipe.training.model_copy(update={"samples": 0})})
-        there, wanted = len(trained_on(all_there, store)), recipe.training.samples
+        there, wanted = len(training_slices(store, recipe.data.frames, all_there.training)), recipe.training.samples
         note = ""
         if wanted > there:
             lacking[wanted] = there
@@ -169,18 +166,16 @@ def training_id(recipe: Recipe, store: Store) -> str:
     return f"{recipe.model.name}-{hashlib.sha256(identity.encode()).hexdigest()[:8]}"
 
 
-def trained_on(recipe: Recipe, store: Store) -> Int[np.ndarray, " n"]:
-    """Return the numbers of the slices that a settled recipe trains on."""
-    return training_slices(store, recipe.data.frames, recipe.training)
-
-
 def countable(recipe: Recipe, store: Store, split: str) -> int:
     """Return on how many slices a training can be measured: as asked for, or what it learns from and a split allow.
 
     Raises:
         InputError: they are too few to measure anything on.
     """
-    held_out, own = len(store.select(split, recipe.data.frames)), len(trained_on(recipe, store))
+    held_out, own = (
+        len(store.select(split, recipe.data.frames)),
+        len(training_slices(store, recipe.data.frames, recipe.training)),
+    )
     count, least = min(recipe.evaluation.count, held_out, own), recipe.evaluation.neighbours + 1
     if count < least:
         raise InputError(

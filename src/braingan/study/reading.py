@@ -68,11 +68,17 @@ class Series:
         """Title, seed, the truth of each slice, and the store and numbers of the real ones.
 
         Raises:
-            InputError: the file that holds them is damaged.
+            InputError: the file that holds them is damaged, or that of the slices.
         """
         of = read_json(path := self.root / "series.json")
         if not (isinstance(of.get("title"), str) and isinstance(of.get("truth"), list) and of["truth"]):
             raise InputError(f"{path} is damaged: move the folder {self.id} away.")
+        try:
+            there = len(np.load(self.root / "slices.npy", mmap_mode="r"))
+        except (OSError, ValueError):
+            there = 0
+        if there != len(of["truth"]):
+            raise InputError(f"{self.root / 'slices.npy'} is damaged: move the folder {self.id} away.")
         return of
 
     @property
@@ -108,33 +114,36 @@ class Readings:
 
     def series(self) -> list[Series]:
         """Return all whole series, by name; not those that can't be read (`damaged`)."""
-        damaged = self.damaged()
-        return [series for series in self._there() if series.id not in damaged]
+        return [series for series in self._there() if not _fault(series)]
 
     def damaged(self) -> dict[str, str]:
         """Return why a series can't be read, by name."""
-        found = {}
-        for series in self._there():
-            try:
-                _ = series.description
-            except InputError as error:
-                found[series.id] = str(error)
-        return found
+        return {series.id: fault for series in self._there() if (fault := _fault(series))}
+
+    @property
+    def open_to_readers(self) -> bool:
+        """Whether a series is not ended yet; one that can't be read may be mended, and go on."""
+        return not all(series.ended for series in self._there())
 
     def _there(self) -> list[Series]:
-        """Return all whole series, damaged ones included; not what a link leads to, which may be anyone's slices."""
-        found = [path.parent for path in sorted(self.root.glob("*/series.json"))]
-        files = {root: (root, root / "series.json", root / "slices.npy") for root in found}
-        return [Series(root) for root in found if not any(path.is_symlink() for path in files[root])]
+        """Return all series, damaged ones included; not what a link leads to, which may be anyone's slices."""
+        found = [Series(path.parent) for path in sorted(self.root.glob("*/series.json"))]
+        return [series for series in found if not self._leads_elsewhere(series)]
+
+    def _leads_elsewhere(self, series: Series) -> bool:
+        files = (series.root / name for name in ("series.json", "slices.npy", "ended"))
+        return any(path.is_symlink() for path in (self.root, self._answers, series.root, *files))
 
     def open(self, name: str) -> Series:
         """Return a series by name.
 
         Raises:
-            InputError: there is none of that name.
+            InputError: there is none of that name, or it can't be read.
         """
-        for series in self.series():
+        for series in self._there():
             if series.id == name:
+                if fault := _fault(series):
+                    raise InputError(fault)
                 return series
         raise InputError(f"There is no series {name}.")
 
@@ -199,8 +208,9 @@ class Readings:
         count = made * len(generators)
         real = _of_many_subjects(store, unseen if len(unseen) >= count else held_out, count, own)
         slices = [store.images(real)]
+        apart = -(-made // MICRO_BATCH) * MICRO_BATCH
         for number, generator in enumerate(generators.values()):
-            slices += _some(generator, FRESH_SEED + own, range(number * made, (number + 1) * made), end)
+            slices += _some(generator, FRESH_SEED + own, range(number * apart, number * apart + made), end)
         truth = [REAL] * len(real) + [name for name in generators for _ in range(made)]
         order = draws(own, "reading: order").permutation(len(truth))
         with self._database() as database:  # of a series of the same name that was removed
@@ -223,6 +233,8 @@ class Readings:
 
     @contextmanager
     def _database(self) -> Iterator[sqlite3.Connection]:
+        if self.root.is_symlink() or self._answers.is_symlink():
+            raise InputError(f"{self._answers} leads out of the folder: nothing is written there.")
         self.root.mkdir(parents=True, exist_ok=True)
         with closing(sqlite3.connect(self._answers, timeout=10)) as database, database:
             database.execute(TABLE)
@@ -275,6 +287,15 @@ def name_of_reader(given: str) -> str:
     return name
 
 
+def _fault(series: Series) -> str:
+    """Say why a series can't be read; nothing of a whole one."""
+    try:
+        _ = series.description
+    except InputError as error:
+        return str(error)
+    return ""
+
+
 def share_of(count: int, runs: int) -> int:
     """Return how many slices of a series each run makes.
 
@@ -289,11 +310,13 @@ def share_of(count: int, runs: int) -> int:
     return made
 
 
-def _some(generator: TrainedGenerator, seed: int, numbers: range, end: float) -> Iterator[UInt8[np.ndarray, "n s s"]]:
+def _some(
+    generator: TrainedGenerator, seed: int, numbers: range, end: float
+) -> Iterator[UInt8[np.ndarray, "n side side"]]:
     """Make slices by number, a few at a time.
 
     Raises:
-        InputError: the `end` has come.
+        InputError: the `end`, in seconds of `time.monotonic`, has come.
     """
     for start in range(0, len(numbers), MICRO_BATCH):
         if time.monotonic() > end:

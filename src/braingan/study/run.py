@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 from filelock import FileLock
+from jaxtyping import Int
 
 from braingan import __version__
 from braingan.data.store import Store
@@ -23,9 +24,10 @@ from braingan.evaluation.settings import EvaluationSettings
 from braingan.executor import default_place, local_processes, open_executor
 from braingan.folders import StudyFolder, is_empty, read_json, write_bytes, write_json
 from braingan.recipe import Recipe
-from braingan.study.grid import StudyFile, Training, cells, countable, trained_on, trainings
+from braingan.study.grid import StudyFile, Training, cells, countable, trainings
 from braingan.study.table import write_table
 from braingan.study.work import Job, Outcome, missed, protocol_of, snapshot_of, work
+from braingan.training.batches import training_slices
 from braingan.training.run import read_log
 from braingan.training.trial import Trial, try_steps
 
@@ -77,11 +79,14 @@ class Plan:
 
     def slices(self, training: Training) -> int:
         """Return how many slices a training sees in an epoch."""
-        return len(trained_on(training.recipe, self.store))
+        return len(self._trained_on(training))
 
     def subjects(self, training: Training) -> int:
         """Return of how many subjects these are."""
-        return len(np.unique(self.store.columns["subject"][trained_on(training.recipe, self.store)]))
+        return len(np.unique(self.store.columns["subject"][self._trained_on(training)]))
+
+    def _trained_on(self, training: Training) -> Int[np.ndarray, " n"]:
+        return training_slices(self.store, training.recipe.data.frames, training.recipe.training)
 
 
 def plan(file: StudyFile, store: Store, folder: StudyFolder, cap: bool = False) -> Plan:
@@ -122,7 +127,7 @@ def cost(of: Plan, on: str = "local:1") -> Iterator[tuple[Training, Trial]]:
             run, recipe = of.folder.run(training.id), of.settled(training.recipe, threads(on))
             if all(snapshot_of(run, cell.epochs) for cell in training.cells):
                 continue
-            alike = {"samples": 0, "seed": 0, "epochs": 1, "minutes": 0, "snapshots": ()}
+            alike = {"samples": 0, "subjects": 0, "seed": 0, "epochs": 1, "minutes": 0, "snapshots": ()}
             kind = f"{recipe.model!r} {recipe.training.model_copy(update=alike)!r}"
             if kind not in tried:
                 steps = executor.submit(try_steps, of.store, recipe.data.frames, recipe.model, recipe.training)
@@ -149,7 +154,7 @@ def run(of: Plan, on: str, say: Callable[[list[Outcome], int], None]) -> list[Ou
     Returns:
         what came of each training.
     """
-    write_plan(of, [])
+    write_plan(of)  # after a tuning its trainings have other recipes
     found: list[Outcome] = []
     for outcome in outcomes(of.jobs(threads(on)), on):
         found.append(outcome)
@@ -171,7 +176,7 @@ def threads(on: str) -> int:
 
 def outcomes(jobs: list[Job], on: str, do: Callable[[Job], Outcome] = work) -> Iterator[Outcome]:
     """Yield what comes of jobs as they end; one whose process dies is begun again."""
-    left = {job.id: job for job in jobs}
+    left, why = {job.id: job for job in jobs}, ""
     for _ in range(TRIES):
         executor = open_executor(on, apart=True)
         try:
@@ -180,7 +185,8 @@ def outcomes(jobs: list[Job], on: str, do: Callable[[Job], Outcome] = work) -> I
                 job = futures[future]
                 try:
                     outcome = future.result()
-                except BrokenExecutor:
+                except BrokenExecutor as error:
+                    why = str(error).strip()
                     continue
                 except Exception as error:  # a cluster's own, of many kinds
                     outcome = Outcome(job.id, "failed", f"{type(error).__name__}: {error}")
@@ -191,21 +197,23 @@ def outcomes(jobs: list[Job], on: str, do: Callable[[Job], Outcome] = work) -> I
         if not left:
             return
     for name in left:
-        yield Outcome(name, "failed", f"its process died {TRIES} times, perhaps for want of memory")
+        yield Outcome(
+            name, "failed", f"its process died {TRIES} times, perhaps for want of memory. The last said: {why}"
+        )
 
 
 def begin(file: Path, of: Plan) -> None:
     """Make the study's folder, with a copy of its file."""
-    write_plan(of, [])
+    write_plan(of)
     write_bytes(of.folder.file, file.read_bytes())
 
 
-def write_plan(of: Plan, found: list[Outcome]) -> None:
-    """Write which cell is of which run, how all are measured, and why runs failed, those that others have included."""
+def write_plan(of: Plan) -> None:
+    """Write which cell is of which run, and how all are measured; why runs failed stays as it was noted."""
     both = sorted(((c, t) for t in of.trainings for c in t.cells), key=lambda pair: pair[0].number)
     with _held(of.folder):
         there = read_json(of.folder.plan)["cells"] if of.folder.plan.exists() else []
-        came = {cell["run"]: cell["failed"] for cell in there} | _reasons(found)
+        came = {cell["run"]: cell["failed"] for cell in there}
         write_json(
             of.folder.plan,
             {
@@ -233,15 +241,14 @@ def write_plan(of: Plan, found: list[Outcome]) -> None:
 
 def note(folder: StudyFolder, outcome: Outcome) -> None:
     """Write why a run failed, or that it no longer does, into the plan that is there now: others may have begun it."""
+    if outcome.state not in ("done", "failed"):
+        return
     with _held(folder):
         there = read_json(folder.plan)
-        came = _reasons([outcome])
-        cells = [cell | {"failed": came.get(cell["run"], cell["failed"])} for cell in there["cells"]]
-        write_json(folder.plan, there | {"cells": cells})
-
-
-def _reasons(found: list[Outcome]) -> dict[str, str]:
-    return {outcome.id: outcome.reason for outcome in found if outcome.state in ("done", "failed")}
+        for cell in there["cells"]:
+            if cell["run"] == outcome.id:
+                cell["failed"] = outcome.reason
+        write_json(folder.plan, there)
 
 
 @contextmanager

@@ -11,13 +11,15 @@ from braingan.errors import InputError
 from braingan.evaluation.intervals import student
 from braingan.evaluation.metrics import METRICS
 from braingan.folders import RunFolder, SnapshotFolder, StudyFolder, read_csv, read_json, write_bytes, write_csv
-from braingan.study.work import alike, snapshot_of
+from braingan.study.work import BETWEEN, alike, snapshot_of
 from braingan.training.run import read_config, read_log
 
 SHOWN = ("frechet_distance", "kernel_distance", "precision_other_subject", "recall_other_subject", "detector_accuracy",
          "copies")  # fmt: skip
 """What the LaTeX table has; the CSV has all."""
-SHARES = {name for name, of in METRICS.items() if of.kind == "share"} | {"copies", "detector_accuracy"}
+SHARES = {name for name, of in METRICS.items() if of.kind == "share"} | {
+    "copies", "detector_accuracy", "authenticity", "membership_auc",
+}  # fmt: skip
 SEED, SAMPLES, EPOCHS = "training.seed", "training.samples", "training.epochs"
 
 
@@ -88,7 +90,7 @@ class Row:
     @property
     def troubles(self) -> list[dict[str, str]]:
         """When, in training images, and how the training's health was poor, up to the row's end."""
-        usual = ("started", "continued", "finished", "stopped")
+        usual = ("started", "continued", "finished", "stopped", "failed")
         events = [of for of in read_csv(self.run.events) if int(of["images"]) <= self.images]
         return [of for of in events if not of["event"].startswith(usual)]
 
@@ -135,29 +137,27 @@ def _row(folder: StudyFolder, cell: Mapping[str, Any], protocol: Mapping[str, An
 
 
 def _measured(snapshot: SnapshotFolder | None, protocol: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """Return a snapshot's metrics, if they were measured, and as the study asks for."""
+    """Return a snapshot's metrics, if they were measured, and by this protocol."""
     found = read_json(snapshot.metrics) if snapshot is not None and snapshot.metrics.exists() else None
     return found if found is None or protocol is None or alike(found, protocol) else None
 
 
 def on_the_way(rows: Sequence[Row], protocol: Mapping[str, Any] | None) -> list[Row]:
-    """Return the snapshots that are no cell's, as rows, run by run and by epoch."""
+    """Return the snapshots that are no cell's, as rows, run by run and by epoch; the detector may be missing."""
+    longest = {row.run.root: row for row in sorted(rows, key=lambda row: row.epochs)}
+    cells = {row.snapshot for row in rows}
     found = []
-    for row in {row.run.root: row for row in sorted(rows, key=lambda row: row.epochs)}.values():
-        cells = {of.epochs for of in rows if of.run.root == row.run.root}
-        for epoch in (int(of["epoch"]) for of in row.log):
-            snapshot = None if epoch in cells else snapshot_of(row.run, epoch)
-            if snapshot is not None:
-                found.append(
-                    replace(
-                        row,
-                        values=row.values | {EPOCHS: epoch},
-                        epochs=epoch,
-                        log=[of for of in row.log if int(of["epoch"]) <= epoch],
-                        snapshot=snapshot,
-                        found=_measured(snapshot, protocol),
-                    )
+    for row in longest.values():
+        ends = {int(one["images"]): place for place, one in enumerate(row.log, 1)}
+        for snapshot in row.run.snapshots():
+            if snapshot not in cells and snapshot.images_seen in ends:
+                log = row.log[: ends[snapshot.images_seen]]
+                epoch = int(log[-1]["epoch"])
+                values, measured = (
+                    row.values | {EPOCHS: epoch},
+                    _measured(snapshot, {**protocol, **BETWEEN} if protocol else None),
                 )
+                found.append(replace(row, values=values, epochs=epoch, log=log, snapshot=snapshot, found=measured))
     return found
 
 

@@ -131,7 +131,7 @@ def tune(
             value = _tried(trial, cell.recipe, store, folder, settings.metric, do)
             study.tell(trial, value, optuna.trial.TrialState.PRUNED if value is None else None)
         _keep(folder, study, settings.metric)
-        came = "pruned" if value is None else f"{settings.metric} {value:.4g}"
+        came = "pruned" if value is None else f"{worded(settings.metric)} {value:.4g}"
         say(f"trial {trial.number}: {trial.params}: {came}; {left - 1} left")
     _keep(folder, study, settings.metric)
     if not any(trial.value is not None for trial in study.trials):
@@ -191,6 +191,14 @@ def _tried(
     if metric not in metrics:
         raise InputError(f"tune.metric = {metric}: the evaluation has {', '.join(metrics)}.")
     return objective(metric, metrics[metric])
+
+
+def worded(metric: str) -> str:
+    """Say what the search makes small or large; see `objective`."""
+    name = metric.partition("@")[0]
+    if name not in TOWARDS:
+        return metric
+    return f"{metric}, its difference from {'real slices' if TOWARDS[name] is None else TOWARDS[name]}"
 
 
 def objective(metric: str, entry: Mapping[str, Any]) -> float:
@@ -257,7 +265,7 @@ def _keep(folder: StudyFolder, study: Any, metric: str) -> None:
         }
         for trial in _ended(study)
     ]  # fmt: skip
-    write_json(folder.trials, {"metric": metric, "trials": trials})
+    write_json(folder.trials, {"metric": worded(metric), "trials": trials})
 
 
 def _optuna() -> Any:

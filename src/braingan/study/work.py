@@ -21,6 +21,8 @@ from braingan.recipe import Recipe, train_recipe
 from braingan.settings import parse
 from braingan.training.run import read_log
 
+BETWEEN = {"detector": False}
+"""In what the protocol of a snapshot that is no cell's differs."""
 State = Literal["done", "stopped", "busy", "failed"]
 """`busy`: another process has the run."""
 
@@ -101,12 +103,13 @@ def _measure(run: RunFolder, job: Job) -> list[int]:
         if snapshot is None:
             missing.append(epoch)
             continue
-        path = snapshot.metrics_on(job.split)
-        if path.exists() and alike(read_json(path), job.protocol):
+        path, whole = snapshot.metrics_on(job.split), epoch in job.epochs
+        wanted = job.protocol if whole else job.protocol | BETWEEN
+        if path.exists() and alike(read_json(path), wanted):
             continue
-        less = [] if epoch in job.epochs else ["evaluation.detector=false"]
+        less = [] if whole else ["evaluation.detector=false"]
         found = evaluate(run, job.store, job.split, [*sets, *less], snapshot.images_seen)
-        if not alike(found, job.protocol):
+        if not alike(found, wanted):
             raise InputError(
                 f"{run.root} was measured here in {', '.join(found['protocol']['extractors'])}, the study measures in "
                 f"{', '.join(job.protocol['extractors'])}: bring the missing weights to this machine."
@@ -136,16 +139,18 @@ def protocol_of(settings: EvaluationSettings) -> dict[str, Any]:
         "count": settings.count,
         "generation_seeds": settings.seeds,
         "neighbours": settings.neighbours,
+        "detector": settings.detector,
         "extractors": [main, *others],
     }
 
 
 def alike(found: Mapping[str, Any], protocol: Mapping[str, Any]) -> bool:
-    """Whether metrics were measured by a protocol of `protocol_of`; further extractors do no harm."""
+    """Whether metrics were measured by a protocol of `protocol_of`; further extractors, or a detector, do no harm."""
     if found.get("format") != FORMAT:
         return False
     there, wanted = found["protocol"], protocol["extractors"]
     same = all(there[name] == protocol[name] for name in ("count", "generation_seeds", "neighbours"))
+    same &= there.get("detector", True) or not protocol.get("detector", True)  # earlier versions do not say
     return same and bool(next(iter(there["extractors"])) == wanted[0] and set(wanted) <= there["extractors"].keys())
 
 

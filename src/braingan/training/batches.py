@@ -18,7 +18,6 @@ from braingan.data.store import Store, to_model_range
 from braingan.errors import InputError
 from braingan.models.architecture import Architecture, Real
 from braingan.randomness import draws
-from braingan.settings import parse
 from braingan.training.settings import TrainingSettings
 
 EXAMPLES = 1024
@@ -37,13 +36,13 @@ def training_slices(store: Store, frames: tuple[str, ...], settings: TrainingSet
 
 
 def trained_on(store: Store, recipe: Mapping[str, Any]) -> Int[np.ndarray, " n"]:
-    """Return which slices of its store a run saw, by the recipe of its record.
+    """Return which slices of its store a run saw, by the recipe of its record, which may be an earlier version's.
 
     Raises:
-        InputError: as `training_slices`.
+        InputError: the store has not as many.
     """
-    settings = parse(TrainingSettings, recipe["training"])
-    return training_slices(store, tuple(recipe["data"]["frames"]), settings)
+    count, seed, subjects = (int(recipe["training"].get(name, 0)) for name in ("samples", "seed", "subjects"))
+    return store.select("train", tuple(recipe["data"]["frames"]), count, seed, subjects)
 
 
 def _channels(store: Store, indices: Int[np.ndarray, " n"], masks: bool) -> UInt8[np.ndarray, "n k side side"]:

@@ -63,16 +63,19 @@ def train(
     ranks.insist_same(config["identity"], state.step)
     began = state.step
     shown = progress("train", *record.extent(), shown=ranks.writes)
-    with stoppable() as request, record.noting_failure(), shown as advance:
-        while not (record.complete or record.trouble or ranks.any(record.late or request.asked, state.step - began)):
-            z = latent_batch(settings.seed, "training latents", state.step, settings.batch_size, size)
-            scalars = step(batches.load(state.step), z[share].to(device.device, non_blocking=True))
-            state.step += 1
-            state.averaged.update(state.networks["generator"], settings.batch_size, record.images_seen)
-            if record.note(scalars):
-                step.forget()
-            advance(settings.batch_size, record.word())
-    finished = record.close()
+    with record.noting_failure():
+        with stoppable() as request, shown as advance:
+            while not (
+                record.complete or record.trouble or ranks.any(record.late or request.asked, state.step - began)
+            ):
+                z = latent_batch(settings.seed, "training latents", state.step, settings.batch_size, size)
+                scalars = step(batches.load(state.step), z[share].to(device.device, non_blocking=True))
+                state.step += 1
+                state.averaged.update(state.networks["generator"], settings.batch_size, record.images_seen)
+                if record.note(scalars):
+                    step.forget()
+                advance(settings.batch_size, record.word())
+        finished = record.close()
     if record.trouble:
         raise InputError(
             f"{folder.root}: stopped at image {record.images_seen}, its state saved: {record.trouble}. The same "

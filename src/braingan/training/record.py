@@ -253,7 +253,7 @@ class Record:
         except Exception as error:
             if self.ranks.writes:
                 reason = str(error).removeprefix(f"{self.folder.root}: ") or type(error).__name__
-                with suppress(OSError):  # a full disk must not hide its own sentence
+                with suppress(Exception):  # a full disk, or a damaged file, must not hide its own sentence
                     add_event(self.folder, self.images_seen, f"failed: {reason.splitlines()[0]}")
             raise
 

@@ -1,6 +1,6 @@
 """What a folder holds for the page: a study's runs, a folder's runs, or one run; read anew where it has changed.
 
-Nothing is read that lies outside the folder, whatever its files name or link to.
+Nothing is read that lies outside the folder, whatever its files name or link to, but for the store that a run names.
 """
 
 import time
@@ -148,6 +148,8 @@ class Catalogue:
         study = StudyFolder(self.root)
         if not study.plan.exists():
             return {}, ""
+        if study.plan.is_symlink():
+            return {}, f"{study.plan} leads out of the folder: serve the one that has it."
         try:
             plan = read_plan(study)
             strange = [cell["run"] for cell in plan["cells"] if not _is_name(cell["run"])]

@@ -32,6 +32,7 @@ from braingan.study.reading import FRESH_SEED
 from braingan.training.run import mosaic, read_config
 
 MOST, QUEUE, SECONDS = 64, 8, 60.0
+NONE_YET = "There are no slices yet: they come with the first snapshot."
 SIDE_BY_SIDE, OPEN = 8, 8
 """Slices of each run, and generators that stay open."""
 NOTE = "synthetic brain MRI, made by braingan; not for clinical use"
@@ -207,7 +208,7 @@ class Workshop:
     def first(self, run: RunFolder) -> dict[str, str]:
         """Return the last snapshot's `first` slices of seed 0, made once, or what was `said` instead of them."""
         if not (written := _written(run)):
-            return {"first": "", "said": "There are no slices yet: they come with the first snapshot."}
+            return {"first": "", "said": NONE_YET}
         if run.root not in self._first or self._first[run.root][0] != written:
             try:
                 made = mosaic(self.slices(run, Asked(count=SIDE_BY_SIDE)), SIDE_BY_SIDE // 2)

@@ -21,7 +21,7 @@ from braingan.report.wording import words_of
 from braingan.sampling.volume import geometry, write_volume
 from braingan.training.run import read_config
 from braingan.web.catalogue import Entry
-from braingan.web.generation import MOST, Asked, Workshop, archive, png, uri
+from braingan.web.generation import MOST, NONE_YET, Asked, Workshop, archive, png, uri
 from braingan.web.site import Site, kept_as
 
 THUMBNAIL = 4
@@ -66,7 +66,8 @@ class RunPages:
     def first(self, name: str) -> HTMLResponse:
         """Make its first slices, for a page that is there already."""
         entry = self.site.catalogue.open(name)
-        return self.site.page("first.html", of=self.site.workshop.first(entry.run), name=entry.name)
+        of = {"first": "", "said": NONE_YET} if entry.snapshot is None else self.site.workshop.first(entry.run)
+        return self.site.page("first.html", of=of, name=entry.name)
 
     def nearest(self, name: str) -> HTMLResponse:
         """Make its slices that are nearest to training slices, for a page that is there already."""
@@ -154,7 +155,7 @@ def slider(low: float, high: float) -> dict[str, str]:
         return {}
     digits = 1 - floor(log10((high - low) / 5))
     step = 10.0**-digits
-    least, most = ceil(low / step) * step, floor(high / step) * step
+    least, most = ceil(round(low / step, 6)) * step, floor(round(high / step, 6)) * step
     names = {"min": least, "max": most, "step": step}
     return {name: f"{value:.{max(digits, 0)}f}" for name, value in names.items()}
 
