@@ -111,7 +111,7 @@ def run_jobs(task: str, unit: str, waiting: Sequence[Callable[[], None]], total:
                 advance(1)
         except BrokenExecutor as error:
             raise InputError(
-                f"A worker ended abruptly, perhaps for want of memory: run it again with fewer (--on {on} now). The last "
+                f"A worker ended abruptly, perhaps for want of memory: run it again with fewer (--on {on} now). It "
                 f"said: {error}"
             ) from error
         finally:
