@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -140,8 +141,9 @@ def test_submitit_runs_jobs_as_processes_of_their_own(tmp_path):
     assert len({first, second, os.getpid()}) == 3
 
 
-def test_a_slurm_job_that_dies_is_begun_again(tmp_path):
+def test_a_slurm_job_that_dies_is_begun_again(tmp_path, monkeypatch):
     pytest.importorskip("submitit")
+    monkeypatch.setenv("PYTHONPATH", str(Path(studies.__file__).parent))  # where a job's process finds what it runs
     (tmp_path / "runs").mkdir()
     jobs = [Job(tmp_path / "runs" / f"run{epochs}", {}, tmp_path, (epochs,), {}) for epochs in (1, 2)]
     found = list(outcomes(jobs, f"slurm:cluster=local,folder={tmp_path},time=5", studies.dies_once))
