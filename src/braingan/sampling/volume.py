@@ -101,14 +101,23 @@ def neighbour_correlations(slices: UInt8[np.ndarray, "n side side"]) -> Float[np
     return np.asarray(products / (lengths[:-1] * lengths[1:])[varies])
 
 
-def write_volume(path: Path, slices: UInt8[np.ndarray, "n side side"], where: dict[str, Any]) -> None:
-    """Write slices as a NIfTI volume in RAS orientation whose header says that it is synthetic; see `geometry`."""
+def write_volume(
+    path: Path, slices: UInt8[np.ndarray, "n side side"], where: dict[str, Any], description: str = DESCRIPTION
+) -> None:
+    """Write slices as a NIfTI volume in RAS orientation whose header says that it is synthetic.
+
+    Args:
+        path: of the file, `.nii.gz`.
+        slices: in the order of their depth.
+        where: as `geometry` has it.
+        description: for the header, which takes 80 bytes.
+    """
     x, y, z = _spacing(where)
     voxels = np.ascontiguousarray(stacked(slices, where["axis"]))
     affine = np.diag([x, y, z, 1.0])
     affine[:3, 3] = -(np.array(voxels.shape) - 1) / 2 * (x, y, z)
     image = nibabel.Nifti1Image(voxels, affine)
-    image.header["descrip"] = DESCRIPTION.encode()
+    image.header["descrip"] = description.encode()
     image.header.set_xyzt_units("mm")
     with replacing(path) as temporary:
         temporary.write_bytes(gzip.compress(image.to_bytes(), mtime=0))
