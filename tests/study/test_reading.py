@@ -89,6 +89,12 @@ def test_a_damaged_series_hides_no_other(made, told, tmp_path):
     assert readings.series() == [whole]
     assert sorted(readings.damaged()) == ["cut", "empty", "other"]
     assert "series.json is damaged" in readings.damaged()["cut"]
+    slices = (whole.root / "slices.npy").read_bytes()
+    for content in (b"", slices[:20], slices[:-1]):
+        (whole.root / "slices.npy").write_bytes(content)
+        assert "slices.npy is damaged" in readings.damaged()["whole"]
+        assert readings.open_to_readers  # it may be mended, and reports would be its key
+    (whole.root / "slices.npy").write_bytes(slices)
     whole.end()
     assert readings.key_to(whole) == whole.truth
 

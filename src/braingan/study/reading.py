@@ -75,7 +75,7 @@ class Series:
             raise InputError(f"{path} is damaged: move the folder {self.id} away.")
         try:
             there = len(np.load(self.root / "slices.npy", mmap_mode="r"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, EOFError):  # missing, cut off, or empty
             there = 0
         if there != len(of["truth"]):
             raise InputError(f"{self.root / 'slices.npy'} is damaged: move the folder {self.id} away.")
