@@ -172,10 +172,8 @@ def countable(recipe: Recipe, store: Store, split: str) -> int:
     Raises:
         InputError: they are too few to measure anything on.
     """
-    held_out, own = (
-        len(store.select(split, recipe.data.frames)),
-        len(training_slices(store, recipe.data.frames, recipe.training)),
-    )
+    held_out = len(store.select(split, recipe.data.frames))
+    own = len(training_slices(store, recipe.data.frames, recipe.training))
     count, least = min(recipe.evaluation.count, held_out, own), recipe.evaluation.neighbours + 1
     if count < least:
         raise InputError(

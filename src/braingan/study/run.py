@@ -176,7 +176,7 @@ def threads(on: str) -> int:
 
 def outcomes(jobs: list[Job], on: str, do: Callable[[Job], Outcome] = work) -> Iterator[Outcome]:
     """Yield what comes of jobs as they end; one whose process dies is begun again."""
-    left, why = {job.id: job for job in jobs}, ""
+    left, why = {job.id: job for job in jobs}, dict[str, str]()
     for _ in range(TRIES):
         executor = open_executor(on, apart=True)
         try:
@@ -186,7 +186,7 @@ def outcomes(jobs: list[Job], on: str, do: Callable[[Job], Outcome] = work) -> I
                 try:
                     outcome = future.result()
                 except BrokenExecutor as error:
-                    why = str(error).strip()
+                    why[job.id] = str(error).strip()
                     continue
                 except Exception as error:  # a cluster's own, of many kinds
                     outcome = Outcome(job.id, "failed", f"{type(error).__name__}: {error}")
@@ -197,9 +197,8 @@ def outcomes(jobs: list[Job], on: str, do: Callable[[Job], Outcome] = work) -> I
         if not left:
             return
     for name in left:
-        yield Outcome(
-            name, "failed", f"its process died {TRIES} times, perhaps for want of memory. The last said: {why}"
-        )
+        reason = f"its process died {TRIES} times, perhaps for want of memory; the last time: {why[name]}"
+        yield Outcome(name, "failed", reason)
 
 
 def begin(file: Path, of: Plan) -> None:

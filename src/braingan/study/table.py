@@ -153,10 +153,8 @@ def on_the_way(rows: Sequence[Row], protocol: Mapping[str, Any] | None) -> list[
             if snapshot not in cells and snapshot.images_seen in ends:
                 log = row.log[: ends[snapshot.images_seen]]
                 epoch = int(log[-1]["epoch"])
-                values, measured = (
-                    row.values | {EPOCHS: epoch},
-                    _measured(snapshot, {**protocol, **BETWEEN} if protocol else None),
-                )
+                values = row.values | {EPOCHS: epoch}
+                measured = _measured(snapshot, {**protocol, **BETWEEN} if protocol else None)
                 found.append(replace(row, values=values, epochs=epoch, log=log, snapshot=snapshot, found=measured))
     return found
 
