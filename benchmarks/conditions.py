@@ -1,20 +1,23 @@
 """Whether a generator does as it is told: frames, depths, lesion areas, labels and masks; what that costs; if it helps.
 
     python benchmarks/conditions.py OUT [--data STORE] [--subjects 400] [--slices 60:100/155] [--minutes 20]
-            [--name conditions]
+            [--lesions 0.9] [--encoder thorough] [--at-once 1] [--set KEY=VALUE] [--name conditions]
 
-Takes a store, or makes one of phantoms of four frames; proves its encoder on held-out slices; trains `latentflow` told
-all, with and without masks, and told nothing for equal time; evaluates all on all test subjects; wishes for slices of
-every frame and label at depths and with lesions in between, and has the encoder look at them; says by paired intervals
-what being told and masks cost; and asks `braingan utility` whether slices help those who have few subjects: of the told
-run that makes masks, or knows labels, and of one like it that saw no others than these few. What the store cannot have
-is left out, and where the encoder does not prove itself, what it says of generated slices is printed, but counts for
-nothing. Stopped anywhere, the same command goes on. Each line says what was wanted and whether it holds; all of it is
+Takes a store, or makes one of phantoms of four frames; trains `latentflow` told all, with and without masks, and told
+nothing for equal time; proves the store's encoder on held-out slices; evaluates all on all test subjects; wishes for
+slices of every frame and label at depths and with lesions in between, and has the encoder look at them; says by paired
+intervals what being told and masks cost; and asks `braingan utility` whether slices help those who have few subjects:
+of the told run that makes masks, or knows labels, and of one like it that saw no others than these few. What the store
+cannot have is left out, and where the encoder does not prove itself, what it says of generated slices is printed, but
+counts for nothing; of lesions it is proven frame by frame as well, since not every frame shows them. Trainings at once
+share the machine, so that their minutes are not those of one alone, nor quite the same images; the results say how many
+each saw. Stopped anywhere, the same command goes on. Each line says what was wanted and whether it holds; all of it is
 written to `benchmarks/results/NAME.json`.
 """
 
 import argparse
 import itertools
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -22,10 +25,11 @@ import numpy as np
 from braingan.data.conditions import names, why_no_masks
 from braingan.data.store import Store
 from braingan.evaluation.differences import difference
-from braingan.evaluation.encoder import open_encoder
+from braingan.evaluation.encoder import EFFORTS, open_encoder
 from braingan.evaluation.encoder.scores import depth_spacing
 from braingan.folders import RunFolder, read_csv, read_json, write_json
 from braingan.sampling.generator import TrainedGenerator
+from braingan.training.devices import accelerator
 from trials import RESULTS, braingan
 
 MASKS, FEW = "told, with masks", "of few subjects"
@@ -57,7 +61,7 @@ def folder_of(name, out):
 
 def wished(run, encoder, spacing):
     """Return how far slices show wishes that lie between the training slices' values, as the encoder sees them."""
-    generator = TrainedGenerator.open(run)
+    generator = TrainedGenerator.open(run, device=accelerator())
     words = generator.vocabulary
     wishes = []
     for frame, label in itertools.product(words.frames or (None,), words.labels or (None,)):
@@ -78,15 +82,19 @@ def wished(run, encoder, spacing):
     return found
 
 
-def measured(name, sets, store, out, minutes, encoder, proven):
-    """Train and evaluate one model, unless that is done."""
+def train(name, sets, store, out):
+    """Train one model, unless that is done."""
+    braingan("train", "--data", store, "--out", folder_of(name, out).root, *(
+        part for one in sets for part in ("--set", one)
+    ))  # fmt: skip
+
+
+def measured(name, store, out, encoder, proven):
+    """Evaluate one model, unless that is done."""
     run = folder_of(name, out)
-    length = [f"training.minutes={minutes}", "training.epochs=100000", "evaluation.also=['encoder']"]
-    braingan("train", "--data", store, "--out", run.root, *(part for one in sets + length for part in ("--set", one)))
     snapshot = run.snapshots()[-1]
     if not snapshot.metrics.exists():
         braingan("evaluate", run.root)
-    braingan("report", run.root)
     found = read_json(snapshot.metrics)
     return {
         "images": snapshot.images_seen,
@@ -132,11 +140,14 @@ def judged(scores, bounds, proven=None):
         proven: of an encoder, which of its answers count; where one does not, neither does a verdict that rests on it.
     """
     found = dict(scores)
-    for name in bounds.keys() & scores.keys():
-        error, value, bound = "error" in name, scores[name]["value"], bounds[name]
+    for name in scores:
+        of = name.partition(" in ")[0]  # a frame
+        if of not in bounds:
+            continue
+        error, value, bound = "error" in of, scores[name]["value"], bounds[of]
         wanted = f"at {'most' if error else 'least'} {bound:g}"
         holds = value <= bound if error else value >= bound
-        found[name] = scores[name] | {"wanted": wanted, "holds": holds if proven is None or proven[name] else None}
+        found[name] = scores[name] | {"wanted": wanted, "holds": holds if proven is None or proven.get(name) else None}
     return found
 
 
@@ -163,7 +174,6 @@ def helps(name, out, share):
     utility = run.snapshots()[-1].utility
     if not utility.exists():
         braingan("utility", run.root, "--share", share)
-        braingan("report", run.root)
     return {"run": name, **read_json(utility)}
 
 
@@ -204,12 +214,16 @@ def main(arguments=None):
     parser.add_argument("--subjects", type=int, default=400)
     parser.add_argument("--slices", default="60:100/155")
     parser.add_argument("--minutes", type=float, default=20)
+    parser.add_argument("--lesions", type=float, default=0.9, help="share of the phantoms that have some")
+    parser.add_argument("--encoder", choices=EFFORTS, default="thorough")
+    parser.add_argument("--at-once", type=int, default=1, help="trainings or evaluations side by side")
+    parser.add_argument("--set", action="append", default=[], help="a setting of all trainings")
     parser.add_argument("--name", default="conditions")
     given = parser.parse_args(arguments)
     path = given.data or given.out / "store"
     if given.data is None:
         sets = ("--set", f"data.slices={given.slices}", "--set", "data.align=centre")  # else no slice shows its depth
-        braingan("phantom", "--subjects", given.subjects, "--store", *sets, "--out", path)
+        braingan("phantom", "--subjects", given.subjects, "--lesions", given.lesions, "--store", *sets, "--out", path)
     store = Store.open(path)
     no_masks = why_no_masks(store.columns["lesion_area_mm2"][store.select("train")])
     models = {name: sets for name, sets in MODELS.items() if name != MASKS or not no_masks}
@@ -220,23 +234,40 @@ def main(arguments=None):
     if taught and not (MASKS in models and why_no_masks(store.columns["lesion_area_mm2"][drawn(store, few)])):
         models[FEW] = [*models[teaching], f"training.subjects={few}"]
     frames = tuple(store.description["settings"]["frames"])  # as the runs have them: the same encoder
-    encoder = open_encoder(store, frames)
-    proof = judged(encoder.score(store, store.select("test", frames)), PROVEN)
-    proven = {name: proof.get(name, {}).get("holds", False) for name in PROVEN}
-    results = {
-        "store": {key: store.description[key] for key in ("source", "count", "subjects", "fingerprint")},
-        "minutes": given.minutes,
-        "encoder_on_test_subjects": proof,
-        "models": {
-            name: measured(name, sets, path, given.out, given.minutes, encoder, proven) for name, sets in models.items()
-        },
-    }
-    results["differences"] = {
-        f"{one} - {other}": paired(one, other, given.out) for one, other in COMPARED if one in models
-    }
-    write_json(RESULTS / f"{given.name}.json", results)
-    shares = {teaching: FEW_SHARE, FEW: 1}
-    results["utility"] = [helps(name, given.out, share) for name, share in shares.items() if name in models]
+    every = [f"training.minutes={given.minutes}", "training.epochs=100000", "evaluation.also=['encoder']"]
+    every += [f"evaluation.encoder={given.encoder}", *given.set]
+    shares = {name: share for name, share in ((teaching, FEW_SHARE), (FEW, 1)) if name in models}
+    shares = {name: share for name, share in ((teaching, FEW_SHARE), (FEW, 1)) if name in models}
+    side_by_side = ThreadPoolExecutor(given.at_once)
+    try:
+        trainings = [
+            side_by_side.submit(train, name, [*sets, *every], path, given.out) for name, sets in models.items()
+        ]
+        judge = side_by_side.submit(open_encoder, store, frames, effort=EFFORTS[given.encoder])
+        for training in trainings:
+            training.result()
+        encoder = judge.result()
+        proof = judged(encoder.score(store, store.select("test", frames)), PROVEN)
+        proven = {name: of.get("holds", False) for name, of in proof.items()}
+        helpful = [side_by_side.submit(helps, name, given.out, share) for name, share in shares.items()]
+        found = {name: side_by_side.submit(measured, name, path, given.out, encoder, proven) for name in models}
+        results = {
+            "store": {key: store.description[key] for key in ("source", "count", "subjects", "fingerprint")},
+            "minutes": given.minutes,
+            "at_once": given.at_once,
+            "set": given.set,
+            "encoder": {key: encoder.record[key] for key in ("identity", "training_slices", "device")},
+            "encoder_on_test_subjects": proof,
+            "models": {name: of.result() for name, of in found.items()},
+            "differences": {
+                f"{one} - {other}": paired(one, other, given.out) for one, other in COMPARED if one in models
+            },
+            "utility": [of.result() for of in helpful],
+        }
+    finally:
+        side_by_side.shutdown(cancel_futures=True)
+    for name in models:
+        braingan("report", folder_of(name, given.out).root)
     write_json(RESULTS / f"{given.name}.json", results)
     print("\n".join(lines(results)))
 

@@ -1,6 +1,6 @@
 """How well a store's own encoder tells frame, depth, lesion area and label of test subjects, and how long it trains.
 
-    python benchmarks/encoder.py STORE... [--images 120000] [--seed 0] [--threads N]
+    python benchmarks/encoder.py STORE... [--effort quick] [--seed 0] [--threads N]
 
 Trains an encoder on the training subjects of each store, and scores it on its test subjects (validation subjects, where
 there are none), with 95 % intervals by subject. Nothing is written into the stores. The figures are printed and written
@@ -14,8 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from braingan.data.store import Store
-from braingan.evaluation.encoder import train_encoder
-from braingan.evaluation.encoder.training import IMAGES
+from braingan.evaluation.encoder import EFFORTS, train_encoder
 from braingan.folders import write_json
 from braingan.training.devices import Device
 
@@ -23,9 +22,9 @@ RESULTS = Path(__file__).resolve().parent / "results" / "encoder.json"
 TIMED = 1024
 
 
-def measured(store, images, seed):
+def measured(store, effort, seed):
     start, worked = time.perf_counter(), time.process_time()
-    encoder = train_encoder(store, images=images, seed=seed)
+    encoder = train_encoder(store, effort=effort, seed=seed)
     seconds, worked = time.perf_counter() - start, time.process_time() - worked
     split = "test" if len(store.select("test")) else "validation"
     indices = store.select(split)
@@ -35,7 +34,8 @@ def measured(store, images, seed):
     return {
         "slices": encoder.record["training_slices"], "subjects": encoder.record["training_subjects"],
         "tells": encoder.questions.asked, "training seconds": seconds, "processor seconds": worked,
-        "images": images, "images per second": images / seconds, "features per second": len(some) / (
+        "side": effort.side, "images": effort.images,
+        "images per second": effort.images / seconds, "features per second": len(some) / (
             time.perf_counter() - start
         ),
         "split": split, "scored subjects": len(np.unique(store.columns["subject"][indices])),
@@ -46,7 +46,7 @@ def measured(store, images, seed):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("stores", type=Path, nargs="+")
-    parser.add_argument("--images", type=int, default=IMAGES)
+    parser.add_argument("--effort", choices=EFFORTS, default="quick")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=0)
     chosen = parser.parse_args()
@@ -56,7 +56,7 @@ def main():
         store = Store.open(path)
         found[path.resolve().name] = {
             "source": store.description["source"]["name"],
-            **measured(store, chosen.images, chosen.seed),
+            **measured(store, EFFORTS[chosen.effort], chosen.seed),
         }
         write_json(RESULTS, {"device": device, "seed": chosen.seed, "stores": found})
         for name, score in found[path.resolve().name]["scores"].items():

@@ -103,6 +103,17 @@ def test_an_encoder_that_has_not_proven_itself_judges_nothing(conditions):
     assert said[1].endswith("not judged, since the encoder has not proven itself")
 
 
+def test_lesions_are_judged_frame_by_frame(conditions):
+    scores = {"lesion_area_correlation": {"value": 0.93}}
+    scores |= {
+        f"lesion_area_correlation in {frame}": {"value": value} for frame, value in (("T1w", 0.8), ("T2w", 0.96))
+    }
+    proof = conditions.judged(scores, conditions.PROVEN)
+    assert [of["holds"] for of in proof.values()] == [False, False, True]
+    found = conditions.judged(scores, conditions.OBEYED, {name: of["holds"] for name, of in proof.items()})
+    assert [of["holds"] for of in found.values()] == [None, None, True]
+
+
 def test_masks_are_judged_on_lesions_alone_too_and_signs_where_real_lesions_have_one(conditions):
     frames = {
         "FLAIR": {"real_same_sign": 0.97, "generated_same_sign": 0.8},

@@ -103,6 +103,7 @@ def test_what_slices_were_told_their_masks_and_their_use(evaluated):
     snapshot = evaluated.snapshots()[-1]
     whole = read_json(snapshot.metrics)
     obeyed = {"frame_accuracy": {"value": 0.987}, "depth_error_slices": {"value": 1.25}}
+    obeyed |= {"lesion_area_correlation in T2w": {"value": 0.913}, "depth_error": {"value": 0.1}}
     encoder = {"scores": {"frame_accuracy": {"value": 0.998}}, "real": {}, "generated": {}, "obeyed": obeyed}
     frames = {"FLAIR": {"real": 60.0, "generated": 55.0, "real_same_sign": 1.0, "generated_same_sign": 0.913}}
     of_lesions = {"area_correlation": 0.71, "area_error_mm2": 31.5, "mean_told_mm2": 250.0}
@@ -127,6 +128,7 @@ def test_what_slices_were_told_their_masks_and_their_use(evaluated):
     for said in (
         "slices whose frame is right",
         "0.934",
+        "correlation of the lesion area, in T2w",
         "FLAIR: lesions whose contrast",
         "61 of 90",
         "0 of 90",

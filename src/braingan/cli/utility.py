@@ -24,8 +24,10 @@ def command(
     from braingan.evaluation.utility import ARMS, utility
     from braingan.folders import RunFolder, write_json
     from braingan.sampling.generator import TrainedGenerator
+    from braingan.training.devices import Device
 
-    generator = TrainedGenerator.open(RunFolder(run))
+    device = Device.choose("float32").device
+    generator = TrainedGenerator.open(RunFolder(run), device=device)
     found = utility(generator, open_store_of(generator.run, data), share, seeds, steps)
     write_json(generator.snapshot.utility, found)
     typer.echo(

@@ -12,6 +12,7 @@ from braingan.data.store import to_model_range
 from braingan.evaluation.intervals import half_width
 from braingan.models.thesis import probability_real
 from braingan.randomness import draws
+from braingan.training.devices import CPU
 
 BATCH = 64
 FOLDS = 5
@@ -29,10 +30,10 @@ def probabilities(
 ) -> Float[np.ndarray, " n"]:
     """Return a run's own discriminator's probability that each slice, with its mask if it judges both, is real."""
     channels = images[:, None] if masks is None else np.stack([images, masks * np.uint8(255)], 1)
-    found = []
+    found, device = [], next((of.device for of in discriminator.parameters()), CPU)
     for start in range(0, len(images), BATCH):
-        slices = torch.from_numpy(to_model_range(channels[start : start + BATCH]))
-        found.append(probability_real(discriminator, slices).double().numpy())
+        slices = torch.from_numpy(to_model_range(channels[start : start + BATCH])).to(device)
+        found.append(probability_real(discriminator, slices).double().cpu().numpy())
     return np.concatenate(found)
 
 

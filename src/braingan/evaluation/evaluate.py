@@ -68,6 +68,7 @@ def evaluate_folders(real: Path, fake: Path, train: Path | None, out: Path, sets
         InputError: a folder has no pictures, or too few, or settings that make no sense here.
     """
     settings = parse_settings({}, sets)
+    Device.choose("float32")
     found = measure(material_of_folders(real, fake, train, settings), settings)
     write_json(out, found)
     return found

@@ -24,6 +24,7 @@ from braingan.evaluation.settings import EvaluationSettings
 from braingan.folders import RunFolder
 from braingan.sampling.generator import TrainedGenerator
 from braingan.training.batches import trained_on
+from braingan.training.devices import accelerator
 from braingan.training.run import read_config
 
 GAUSSIAN_FROM = 1024
@@ -100,7 +101,7 @@ def material_of_run(
     Raises:
         InputError: no run, no snapshot, another store than the one trained on, or too few slices.
     """
-    generator = TrainedGenerator.open(folder, snapshot)
+    generator = TrainedGenerator.open(folder, snapshot, accelerator())
     store = open_store_of(folder, data)
     recipe = generator.config["recipe"]
     frames = tuple(recipe["data"]["frames"])
@@ -119,6 +120,7 @@ def material_of_run(
             "store": store.fingerprint,
             "frames": list(frames),
             "snapshot": generator.snapshot.images_seen,
+            "made_on": generator.device.type,
         },
         store,
         frames,

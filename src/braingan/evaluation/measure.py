@@ -78,7 +78,7 @@ def _open_extractors(material: Material, settings: EvaluationSettings) -> tuple[
     """Open the extractors asked for; what this machine or store lacks gives way, which a note says."""
 
     def opened(name: str) -> Extractor:
-        return open_extractor(name, settings.weights, material.store, material.frames)
+        return open_extractor(name, settings.weights, material.store, material.frames, settings.encoder)
 
     notes = []
     try:

@@ -1,10 +1,12 @@
 """The settings of an evaluation."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from braingan.settings import Settings
+
+EffortName = Literal["quick", "thorough"]
 
 
 class EvaluationSettings(Settings):
@@ -17,6 +19,9 @@ class EvaluationSettings(Settings):
     """Further extractors, whose metrics have `@` and the extractor's name behind theirs."""
     weights: str = ""
     """File with the weights of `inception` or `inception-keras`; empty: where `braingan fetch inception` put them."""
+    encoder: EffortName = "quick"
+    """How the store's own encoder is trained, once: `quick` on slices of 64 pixels, for some minutes on two cores; or
+    `thorough` on 96 and five times as many slices, to judge by it whether slices show what they were told to."""
     count: Annotated[int, Field(ge=2)] = 4096
     """Slices compared on each side, at most; fewer where the held-out or the training subjects have fewer."""
     seeds: Annotated[int, Field(ge=1)] = 3

@@ -221,10 +221,13 @@ def _encoder(found: Found) -> list[dict[str, str]]:
 def _obeyed(found: Found) -> list[dict[str, str]]:
     """Return how far generated slices show what they were told, beside how well real ones are told apart."""
     rows = []
-    for name, (what, share) in OBEYED.items():
-        if of := found.get("obeyed", {}).get(name):
+    for name, of in found.get("obeyed", {}).items():
+        score, _, frame = name.partition(" in ")
+        if score in OBEYED:
+            what, share = OBEYED[score]
             real = found["scores"].get(name, {}).get("value")
             value = "" if real is None else number(real, share=share)
+            what = f"{what}, in {frame}" if frame else what
             rows.append({"what": what, "real": value, "generated": number(of["value"], share=share)})
     return rows
 

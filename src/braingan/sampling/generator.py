@@ -22,6 +22,7 @@ from braingan.folders import RunFolder, SnapshotFolder, read_json
 from braingan.models import parse_model
 from braingan.models.architecture import Architecture, channels_last
 from braingan.models.latents import latents
+from braingan.training.devices import CPU
 from braingan.training.run import read_config
 
 MICRO_BATCH = 16
@@ -48,11 +49,18 @@ class TrainedGenerator:
     networks: nn.ModuleDict
     vocabulary: Vocabulary = NO_WORDS
     """What can be wished for."""
+    device: torch.device = CPU
+    """Where its networks lie."""
     _last: dict[tuple[int, int, bytes], UInt8[np.ndarray, "n k side side"]] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def open(cls, run: RunFolder, images_seen: int | None = None) -> "TrainedGenerator":
+    def open(cls, run: RunFolder, images_seen: int | None = None, device: torch.device = CPU) -> "TrainedGenerator":
         """Open the last snapshot of a run or what was exported of one, or the one after so many training images.
+
+        Args:
+            run: its folder.
+            images_seen: of which snapshot; the last one by default.
+            device: where slices are made, the CPU by default; on a GPU they differ by rounding.
 
         Raises:
             InputError: the folder is no run, or has no snapshot yet, or not that one.
@@ -71,7 +79,7 @@ class TrainedGenerator:
             else:
                 _load(network, snapshots[-1].weights(name))
         channels_last(networks)
-        return cls(run, config, snapshots[-1], model, networks.eval(), vocabulary)
+        return cls(run, config, snapshots[-1], model, networks.to(device).eval(), vocabulary, device)
 
     def slices(self, seed: int, count: int, wish: Row = UNTOLD) -> Iterator[UInt8[np.ndarray, "n side side"]]:
         """Make slices number 0 to `count` of a seed, in constant memory."""
@@ -116,7 +124,8 @@ class TrainedGenerator:
         """Return the conditions of slices of some latents: a wish for each or one for all, and what each draws."""
         wishes = torch.from_numpy(np.tile(UNTOLD, (len(z), 1)))
         wishes[:] = torch.from_numpy(wish)
-        return self.model.draw(self.networks["generator"], z, wishes).numpy()
+        drawn = self.model.draw(self.networks["generator"], z.to(self.device), wishes.to(self.device))
+        return drawn.cpu().numpy()
 
     @property
     def wish(self) -> Callable[..., Row]:
@@ -127,8 +136,8 @@ class TrainedGenerator:
         """Make slices, with their masks if the run makes some, of any latents and conditions; at least one."""
         missing = -len(z) % MICRO_BATCH
         z, rows = (torch.cat([of, of[-1:].expand(missing, -1)]) for of in (z, torch.from_numpy(told)))
-        pairs = zip(torch.split(z, MICRO_BATCH), torch.split(rows, MICRO_BATCH), strict=True)
-        made = [self.model.sample(self.networks["generator"], *pair).numpy() for pair in pairs]
+        pairs = zip(*(torch.split(of.to(self.device), MICRO_BATCH) for of in (z, rows)), strict=True)
+        made = [self.model.sample(self.networks["generator"], *pair).cpu().numpy() for pair in pairs]
         return from_model_range(np.concatenate(made)[: len(told)])
 
     def _micro_batch(self, seed: int, start: int, wish: Row) -> UInt8[np.ndarray, "n k side side"]:

@@ -13,6 +13,7 @@ import torch
 
 from braingan.training.parallel import ALONE, Ranks
 
+CPU = torch.device("cpu")
 RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 """Bytes in the unit of `ru_maxrss`."""
 
@@ -29,13 +30,18 @@ class Device:
 
     @classmethod
     def choose(cls, precision: str = "auto", threads: int = 0, ranks: Ranks = ALONE) -> "Device":
-        """Take a CUDA device where there is one, else the CPU; set the number of CPU threads of this process."""
-        device = ranks.device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        """Take a CUDA device where there is one, else the CPU; set this process's number of CPU threads.
+
+        In float32 a GPU's convolutions keep all 24 bits of what they multiply, of which TF32 would keep 11.
+        """
+        device = ranks.device or accelerator()
         cores = len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1))
         threads = threads or max(cores // ranks.here, 1)
         torch.set_num_threads(threads)
         torch.backends.cudnn.benchmark = True  # each convolution by the fastest of its algorithms on this GPU
-        return cls(device, settle_precision(precision, device), threads, ranks.world)
+        precision = settle_precision(precision, device)
+        torch.backends.cudnn.allow_tf32 = precision != "float32"
+        return cls(device, precision, threads, ranks.world)
 
     @property
     def autocast(self) -> Callable[[], AbstractContextManager[object]]:
@@ -57,12 +63,16 @@ class Device:
         return f"{name}, {self.precision}, {self.threads} threads, torch {torch.__version__}{together}"
 
 
+def accelerator() -> torch.device:
+    """Return the GPU where there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
 def settle_precision(precision: str, device: torch.device | None = None) -> str:
     """Return `float32` or `bf16`; `auto` is bf16 where the device (by default the one to train on) multiplies it."""
     if precision != "auto":
         return precision
-    device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return "bf16" if _multiplies_bf16(device) else "float32"
+    return "bf16" if _multiplies_bf16(device or accelerator()) else "float32"
 
 
 def cpu_name() -> str:

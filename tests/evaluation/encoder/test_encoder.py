@@ -9,14 +9,14 @@ import torch
 import taught
 from braingan.data.store import Store
 from braingan.errors import InputError
+from braingan.evaluation.encoder import Effort, open_encoder, train_encoder
 from braingan.evaluation.encoder import encoder as module
-from braingan.evaluation.encoder import open_encoder, train_encoder
 from braingan.evaluation.encoder.network import EncoderNetwork
 from braingan.evaluation.encoder.questions import ANSWERED
 from braingan.evaluation.features.encoder import EncoderFeatures
 
-SHORT = 128
-"""Images of a training whose result does not matter."""
+SHORT = Effort(64, 128)
+"""Of a training whose result does not matter."""
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def store(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def trained(store):
-    return train_encoder(store, images=2000)
+    return train_encoder(store, effort=Effort(64, 2000))
 
 
 @pytest.fixture
@@ -43,6 +43,9 @@ def test_it_tells_what_was_planted_in_subjects_it_never_saw(store, trained):
     assert scores["frame_accuracy"]["value"] > 0.99
     assert scores["depth_error"]["value"] < 0.05
     assert scores["lesion_area_correlation"]["value"] > 0.9
+    frames = [scores[f"lesion_area_correlation in {frame}"] for frame in ("dark", "light")]
+    assert min(of["value"] for of in frames) > 0.85
+    assert sum(of["count"] for of in frames) == scores["lesion_area_correlation"]["count"]
     assert scores["lesion_auc"]["value"] > 0.95
     assert scores["label_auc"]["value"] > 0.95
     held_out = store.select("validation")
@@ -86,7 +89,7 @@ def test_only_slices_of_training_subjects_are_learnt_from(own_store, monkeypatch
     monkeypatch.setattr(Store, "images", lambda self, indices: read.append(indices) or images(self, indices))
     monkeypatch.setattr(module, "held_out_scores", lambda *arguments: {})
     monkeypatch.setattr(Store, "select", _no_validation(Store.select))
-    train_encoder(own_store, images=SHORT)
+    train_encoder(own_store, effort=SHORT)
     assert set(own_store.columns["split"][np.concatenate(read)]) == {"train"}
 
 
@@ -95,35 +98,35 @@ def _no_validation(select):
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others(own_store):
-    first, again, other = (train_encoder(own_store, seed=seed, images=SHORT) for seed in (3, 3, 4))
+    first, again, other = (train_encoder(own_store, seed=seed, effort=SHORT) for seed in (3, 3, 4))
     assert torch.equal(weights(first), weights(again))
     assert first.fingerprint == again.fingerprint != other.fingerprint
 
 
 def test_it_is_kept_and_opened_again_without_training(own_store, monkeypatch):
-    first = open_encoder(own_store, images=SHORT)
+    first = open_encoder(own_store, effort=SHORT)
     assert {path.suffix for path in own_store.folder.derived.iterdir()} == {".json", ".safetensors"}
     monkeypatch.setattr(module, "train_network", lambda *arguments: pytest.fail("trained again"))
-    again = open_encoder(own_store, images=SHORT)
+    again = open_encoder(own_store, effort=SHORT)
     images = own_store.images(np.arange(8))
     np.testing.assert_array_equal(first.features(images), again.features(images))
     assert json.dumps(again.record) == json.dumps(first.record)
     assert (again.questions, again.note) == (first.questions, "")
-    for changed in ({"seed": 1}, {"frames": ("dark",)}, {"images": SHORT + 64}):
+    for changed in ({"seed": 1}, {"frames": ("dark",)}, {"effort": Effort(64, 192)}, {"effort": Effort(32, 128)}):
         with pytest.raises(pytest.fail.Exception):
-            open_encoder(own_store, **{"images": SHORT} | changed)
+            open_encoder(own_store, **{"effort": SHORT} | changed)
     own_store.description["fingerprint"] = "another store"
     with pytest.raises(pytest.fail.Exception):
-        open_encoder(own_store, images=SHORT)
+        open_encoder(own_store, effort=SHORT)
 
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".json"])
 def test_a_damaged_one_is_trained_anew(own_store, suffix):
-    first = open_encoder(own_store, images=SHORT)
+    first = open_encoder(own_store, effort=SHORT)
     [path] = own_store.folder.derived.glob(f"*{suffix}")
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
-    again = open_encoder(own_store, images=SHORT)
+    again = open_encoder(own_store, effort=SHORT)
     assert again.fingerprint == first.fingerprint
     assert path.read_bytes() == content
 
@@ -135,26 +138,35 @@ def test_killed_before_the_last_file_nothing_counts_as_kept(own_store, monkeypat
     with monkeypatch.context() as patch:
         patch.setattr(module, "write_json", killed)
         with pytest.raises(KeyboardInterrupt):
-            open_encoder(own_store, images=SHORT)
+            open_encoder(own_store, effort=SHORT)
     monkeypatch.setattr(module, "train_network", lambda *arguments: pytest.fail("trained again"))
     with pytest.raises(pytest.fail.Exception):
-        open_encoder(own_store, images=SHORT)
+        open_encoder(own_store, effort=SHORT)
 
 
 def test_where_the_store_cannot_be_written_to_it_says_that_it_is_trained_each_time(own_store):
     own_store.folder.derived.write_text("no folder")
-    encoder = open_encoder(own_store, images=SHORT)
+    encoder = open_encoder(own_store, effort=SHORT)
     assert "can't be written to" in encoder.note
     assert encoder.note in EncoderFeatures(encoder).description
 
 
 def test_what_a_store_does_not_know_is_neither_learnt_nor_predicted(tmp_path):
     store = taught.taught_store(tmp_path / "store", subjects=12, each=4, frames=("",), known=False)
-    encoder = train_encoder(store, images=SHORT)
+    encoder = train_encoder(store, effort=SHORT)
     assert encoder.questions.asked == ("label",)
     assert encoder.predict(store.images(np.arange(2))).keys() == {"label", "label_probabilities"}
     assert encoder.labels == ("a", "b")
     assert encoder.frames == ()
+
+
+def test_it_looks_as_finely_when_it_is_opened_again(own_store):
+    first = open_encoder(own_store, effort=Effort(16, 128))
+    again = open_encoder(own_store, effort=Effort(16, 128))
+    assert first.network.side == again.network.side == 16
+    images = own_store.images(np.arange(8))
+    np.testing.assert_array_equal(first.features(images), again.features(images))
+    assert "larger than 16×16 resized" in EncoderFeatures(again).description
 
 
 def test_a_store_that_teaches_nothing_is_refused(tmp_path):

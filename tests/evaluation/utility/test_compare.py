@@ -42,6 +42,7 @@ def test_each_arm_learns_from_its_own_slices_and_is_scored_on_test_subjects(whic
         np.testing.assert_array_equal(real[0].images, store.images(few[seed]))
         np.testing.assert_array_equal(synthetic[0].images, generator.sample(found["generated"], seed))
         assert both == [real[0], synthetic[0]]
+    assert found["generated"] == min(3 * 16, len(store.select("train")))
     assert found["few_subjects"] == len(np.unique(store.columns["subject"][few[0]])) < found["generator_saw_subjects"]
 
 

@@ -27,12 +27,14 @@ from braingan.errors import InputError
 from braingan.evaluation.encoder.network import FEATURES, EncoderNetwork
 from braingan.evaluation.encoder.questions import Questions
 from braingan.evaluation.encoder.scores import held_out_scores, scores
-from braingan.evaluation.encoder.training import IMAGES, train_network
+from braingan.evaluation.encoder.training import EFFORTS, Effort, train_network
 from braingan.folders import read_json, write_bytes, write_json
+from braingan.training.devices import accelerator
 
-FORMAT = 2
+FORMAT = 3
 """Another number, another network or training: encoders of before are left aside."""
 BATCH = 64
+QUICK = EFFORTS["quick"]
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ class Encoder:
         Raises:
             InputError: the slices are not of the store's side.
         """
-        found = [self.network.features(slices).numpy() for slices in self._batches(images)]
+        found = [self.network.features(slices).cpu().numpy() for slices in self._batches(images)]
         return np.concatenate(found) if found else np.zeros((0, FEATURES), np.float32)
 
     def score(self, store: Store, indices: Int[np.ndarray, " n"]) -> dict[str, dict[str, Any]]:
@@ -114,19 +116,20 @@ class Encoder:
             )
         self.network.eval()
         for start in range(0, len(images), BATCH):
-            yield torch.from_numpy(np.asarray(images[start : start + BATCH], np.float32))[:, None] / 255
+            part = torch.from_numpy(np.asarray(images[start : start + BATCH], np.float32))
+            yield part.to(self.network.device)[:, None] / 255
 
 
-def train_encoder(store: Store, frames: tuple[str, ...] = (), seed: int = 0, images: int = IMAGES) -> Encoder:
+def train_encoder(store: Store, frames: tuple[str, ...] = (), seed: int = 0, effort: Effort = QUICK) -> Encoder:
     """Train on the real slices of a store's training subjects; nothing is written.
 
-    The same arguments give the same weights at the same number of threads (`torch.get_num_threads`).
+    On a CPU the same arguments give the same weights at the same number of threads (`torch.get_num_threads`).
 
     Args:
         store: a whole store.
         frames: only slices of these frames; empty for all.
         seed: of initial weights, order and augmentation.
-        images: length, in slices seen.
+        effort: how finely it looks, and how long it is trained.
 
     Raises:
         InputError: a frame is not in the store, or its training slices teach nothing.
@@ -139,15 +142,16 @@ def train_encoder(store: Store, frames: tuple[str, ...] = (), seed: int = 0, ima
             f"The training slices of {store.folder.root} teach an encoder nothing: {why}. Set evaluation.extractor to "
             "another, or prepare a source that says more."
         )
-    network = train_network(store, training, questions, seed, images)
+    network = train_network(store, training, questions, seed, effort)
     record = {
-        "identity": _identity(store, frames, seed, images),
+        "identity": _identity(store, frames, seed, effort),
         "weights": hashlib.sha256(_saved(network)).hexdigest(),
         "side": store.side,
         "trained_on": "real slices of training subjects only",
         "training_slices": len(training),
         "training_subjects": len(np.unique(store.columns["subject"][training])),
         "threads": torch.get_num_threads(),
+        "device": network.device.type,
         "torch": torch.__version__,
         "questions": asdict(questions),
         "scores": {},
@@ -157,7 +161,7 @@ def train_encoder(store: Store, frames: tuple[str, ...] = (), seed: int = 0, ima
     return replace(encoder, record={**record, "scores": scores})
 
 
-def open_encoder(store: Store, frames: tuple[str, ...] = (), seed: int = 0, images: int = IMAGES) -> Encoder:
+def open_encoder(store: Store, frames: tuple[str, ...] = (), seed: int = 0, effort: Effort = QUICK) -> Encoder:
     """Open a store's encoder, or train and keep it where there is none yet.
 
     Where the store can't be written to, it is trained each time, and its `note` says so.
@@ -165,12 +169,12 @@ def open_encoder(store: Store, frames: tuple[str, ...] = (), seed: int = 0, imag
     Raises:
         InputError: as `train_encoder`.
     """
-    identity = _identity(store, frames, seed, images)
+    identity = _identity(store, frames, seed, effort)
     name = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
     path = store.folder.derived / f"encoder-{name}.json"
     if kept := _read(path, identity):
         return kept
-    encoder = train_encoder(store, frames, seed, images)
+    encoder = train_encoder(store, frames, seed, effort)
     try:
         write_bytes(path.with_suffix(".safetensors"), _saved(encoder.network))
         write_json(path, encoder.record)
@@ -180,14 +184,14 @@ def open_encoder(store: Store, frames: tuple[str, ...] = (), seed: int = 0, imag
     return encoder
 
 
-def _identity(store: Store, frames: tuple[str, ...], seed: int, images: int) -> dict[str, Any]:
+def _identity(store: Store, frames: tuple[str, ...], seed: int, effort: Effort) -> dict[str, Any]:
     wanted = sorted({frame.lower() for frame in frames})
-    return {"format": FORMAT, "store": store.fingerprint, "frames": wanted, "seed": seed, "images": images}
+    return {"format": FORMAT, "store": store.fingerprint, "frames": wanted, "seed": seed, **asdict(effort)}
 
 
 def _saved(network: EncoderNetwork) -> bytes:
     """Return the weights as a file; channels-last kernels must lie in order first."""
-    return save({name: tensor.contiguous() for name, tensor in network.state_dict().items()})
+    return save({name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()})
 
 
 def _read(path: Path, identity: dict[str, Any]) -> Encoder | None:
@@ -198,8 +202,8 @@ def _read(path: Path, identity: dict[str, Any]) -> Encoder | None:
         if record["identity"] != identity or hashlib.sha256(weights).hexdigest() != record["weights"]:
             return None
         questions = Questions.from_json(record["questions"])
-        network = EncoderNetwork(questions.width, questions.extent is not None)
+        network = EncoderNetwork(questions.width, questions.extent is not None, identity["side"])
         network.load_state_dict(load(weights))
     except (InputError, OSError, KeyError, TypeError, RuntimeError):  # the last: weights of another network
         return None
-    return Encoder(network.eval(), questions, record)
+    return Encoder(network.to(accelerator()).eval(), questions, record)

@@ -1,13 +1,14 @@
 """The encoder's network: a small residual one, whose pooled activations are its features.
 
-Slices are shrunk to 64 pixels: what it is asked shows at that size, and it sees several times as many slices in the
-same time. Stride-2 convolutions halve the side down to 4; from the second on, a residual convolution follows each (He
-et al., Deep residual learning, 2016). The maps' mean is the feature vector, and one matrix reads frame, depth, label
-and whether there is a lesion from it. Batch normalisation keeps the maps' absolute scale; in evaluation mode it is a
-fixed factor, so that a slice's features do not depend on its batch.
+Slices are shrunk, to 64 pixels unless more is asked for: most of what it is asked shows at that size, and it sees
+several times as many slices in the same time. Stride-2 convolutions halve the side to a sixteenth; from the second on,
+a residual convolution follows each (He et al., Deep residual learning, 2016). The maps' mean is the feature vector, and
+one matrix reads frame, depth, label and whether there is a lesion from it. Batch normalisation keeps the maps' absolute
+scale; in evaluation mode it is a fixed factor, so that a slice's features do not depend on its batch.
 
-Where a lesion is, the store's label maps say. A feature pyramid (Lin et al., 2017) over the last three stages answers,
-on a grid of a quarter of the side, which share of each cell is lesion; their mean is the share of the slice. An area
+Where a lesion is, the store's label maps say. A decoder that joins the stages from the coarsest up (Lin et al., Feature
+pyramid networks, 2017) answers, on a grid of half the side, which share of each cell is lesion; their mean is the share
+of the slice. An area
 alone, with no word of the place, teaches less: large lesions were missed after such a training.
 """
 
@@ -19,7 +20,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 SIDE = 64
-"""Larger slices are shrunk to so many pixels."""
+"""Larger slices are shrunk to so many pixels, unless more is asked for."""
 RARE = -4.0
 """Logit of lesion that a cell begins with."""
 CHANNELS = (16, 32, 64, 128)
@@ -28,11 +29,11 @@ PYRAMID = 24
 """Channels in which the stages are added up."""
 
 
-def shrunk(slices: Float[Tensor, "n 1 side side"]) -> Float[Tensor, "n 1 small small"]:
-    """Return slices with `SIDE` pixels a side; smaller ones as they are."""
-    if slices.shape[-1] <= SIDE:
+def shrunk(slices: Float[Tensor, "n 1 side side"], side: int = SIDE) -> Float[Tensor, "n 1 small small"]:
+    """Return slices with so many pixels a side; smaller ones as they are."""
+    if slices.shape[-1] <= side:
         return slices
-    return F.interpolate(slices, (SIDE, SIDE), mode="bilinear", antialias=True)
+    return F.interpolate(slices, (side, side), mode="bilinear", antialias=True)
 
 
 class Residual(nn.Module):
@@ -56,21 +57,23 @@ def convolution(before: int, after: int, size: int, stride: int) -> nn.Sequentia
 
 
 class LesionMap(nn.Module):
-    """Which share of each cell is lesion, as a logit, from the maps of the last three stages."""
+    """Which share of each cell is lesion, as a logit, from the maps of all stages."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.sides = nn.ModuleList(nn.Conv2d(channels, PYRAMID, 1) for channels in CHANNELS[1:])
-        self.joint = convolution(PYRAMID, PYRAMID, size=3, stride=1)
+        self.sides = nn.ModuleList(nn.Conv2d(channels, PYRAMID, 1) for channels in CHANNELS)
+        self.joints = nn.ModuleList(convolution(PYRAMID, PYRAMID, size=3, stride=1) for _ in CHANNELS)
         self.logit = nn.Conv2d(PYRAMID, 1, 1)
         self.logit.bias = nn.Parameter(torch.full((1,), RARE))
 
     def forward(self, stages: list[Float[Tensor, "n _ _ _"]]) -> Float[Tensor, "n h w"]:
         """Return the logits on the finest of the stages' grids."""
-        fine, *coarser = (side(maps) for side, maps in zip(self.sides, stages, strict=True))
-        for maps in coarser:
-            fine = fine + F.interpolate(maps, fine.shape[-2:], mode="bilinear")
-        logits: Tensor = self.logit(self.joint(F.relu(fine)))[:, 0]
+        *finer, maps = (side(maps) for side, maps in zip(self.sides, stages, strict=True))
+        *joints, joint = self.joints
+        maps = joint(maps)
+        for joint, fine in zip(reversed(joints), reversed(finer), strict=True):
+            maps = joint(fine + F.interpolate(maps, fine.shape[-2:], mode="bilinear"))
+        logits: Tensor = self.logit(maps)[:, 0]
         return logits
 
 
@@ -80,8 +83,9 @@ class EncoderNetwork(nn.Module):
     With `lesions`, the last but one answer is the logit of there being any, the last the share of the slice.
     """
 
-    def __init__(self, answers: int, lesions: bool) -> None:
+    def __init__(self, answers: int, lesions: bool, side: int = SIDE) -> None:
         super().__init__()
+        self.side = side
         stages = [convolution(1, CHANNELS[0], size=5, stride=2)]
         for before, after in pairwise(CHANNELS):
             stages.append(nn.Sequential(convolution(before, after, size=3, stride=2), Residual(after)))
@@ -91,6 +95,11 @@ class EncoderNetwork(nn.Module):
         self.most = nn.Parameter(torch.ones(()))
         """How much the likeliest cell says of whether there is any."""
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    @property
+    def device(self) -> torch.device:
+        """Where it lies."""
+        return self.most.device
 
     def features(self, slices: Float[Tensor, "n 1 side side"]) -> Float[Tensor, "n 128"]:
         """Return the features of slices, black 0 and white 1."""
@@ -104,13 +113,13 @@ class EncoderNetwork(nn.Module):
         answers: Tensor = self.heads(stages[-1].mean(dim=(2, 3)))
         if self.lesion_map is None:
             return answers, None
-        logits = self.lesion_map(stages[1:])
+        logits = self.lesion_map(stages)
         there = answers[:, -1:] + self.most * logits.amax(dim=(1, 2))[:, None]
         share = torch.sigmoid(logits).mean(dim=(1, 2))[:, None]
         return torch.cat((answers[:, :-1], there, share), dim=1), logits
 
     def _stages(self, slices: Float[Tensor, "n 1 side side"]) -> list[Float[Tensor, "n _ _ _"]]:
-        maps = [shrunk(slices)]
+        maps = [shrunk(slices, self.side)]
         for stage in self.stages:
             maps.append(stage(maps[-1]))
         return maps[1:]

@@ -138,16 +138,17 @@ class Questions:
         total, places = raw.new_zeros(()), self.places
         for name, number, weight in (("frame", answers.frame, 1.0), ("label", answers.label, LABEL_WEIGHT)):
             if name in places:
-                wanted = torch.from_numpy(number)
+                wanted = torch.from_numpy(number).to(raw.device)
                 errors = F.cross_entropy(raw[:, places[name]], wanted, ignore_index=UNKNOWN, reduction="none")
                 total = total + weight * _mean(errors, number != UNKNOWN)
         if self.depth:
-            wanted = torch.from_numpy(np.nan_to_num((answers.depth - self.depth.mean) / self.depth.deviation)).float()
+            deviations = np.nan_to_num((answers.depth - self.depth.mean) / self.depth.deviation)
+            wanted = torch.from_numpy(deviations).float().to(raw.device)
             errors = F.smooth_l1_loss(raw[:, places["depth"]][:, 0], wanted, beta=BEND, reduction="none")
             total = total + DEPTH_WEIGHT * _mean(errors, np.isfinite(answers.depth))
         if self.extent and lesion_map is not None and masks is not None:
             errors = self._lesion_errors(raw, lesion_map, masks)
-            wanted = torch.from_numpy(answers.area > 0).float()
+            wanted = torch.from_numpy(answers.area > 0).float().to(raw.device)
             errors = errors + F.binary_cross_entropy_with_logits(
                 raw[:, places["lesion"]][:, 0], wanted, reduction="none"
             )
@@ -174,7 +175,7 @@ class Questions:
     def read(self, raw: Float[Tensor, "n width"]) -> dict[str, Shaped[np.ndarray, "n ..."]]:
         """Return the answers that raw ones stand for; see `Encoder.predict`."""
         found: dict[str, Shaped[np.ndarray, "n ..."]] = {}
-        parts = {name: raw[:, place].double() for name, place in self.places.items()}
+        parts = {name: raw[:, place].double().cpu() for name, place in self.places.items()}
         for name, names in (("frame", self.frames), ("label", self.labels)):
             if names:
                 shares = torch.softmax(parts[name], dim=1).numpy()
@@ -190,7 +191,7 @@ class Questions:
 
 
 def _mean(errors: Float[Tensor, " n"], known: Bool[np.ndarray, " n"]) -> Float[Tensor, ""]:
-    return (errors * torch.from_numpy(known)).sum() / max(int(known.sum()), 1)
+    return (errors * torch.from_numpy(known).to(errors.device)).sum() / max(int(known.sum()), 1)
 
 
 def _to_tell_apart(column: Shaped[np.ndarray, " n"]) -> tuple[str, ...]:

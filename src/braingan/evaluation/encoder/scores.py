@@ -48,8 +48,9 @@ def scores(
 
     `frame_accuracy`; `depth_error`, the mean absolute error as a share of the depth, `depth_error_slices`, the same in
     slices, and `depth_error_within_volume_slices`, less each volume's own mean error, which no slice shows where the
-    brain lies higher or lower in the scan; `lesion_area_correlation` of mm²; `lesion_auc` of any lesion against none;
-    `label_auc`, the mean over the labels of each against the others.
+    brain lies higher or lower in the scan; `lesion_area_correlation` of mm², of all and `in` each frame, since frames
+    differ in what they show of a lesion; `lesion_auc` of any lesion against none; `label_auc`, the mean over the labels
+    of each against the others.
     """
     every = {}
     for name, known, score_of in _scores(questions, predicted, true, spacing, volumes):
@@ -82,7 +83,11 @@ def _scores(
             yield name, known, _mean_of(np.abs(values[known]))
     if questions.extent:
         known, area = np.isfinite(true.area), true.area.astype(np.float64)
-        yield "lesion_area_correlation", known, _correlation(predicted["lesion_area_mm2"][known], area[known])
+        found = predicted["lesion_area_mm2"]
+        yield "lesion_area_correlation", known, _correlation(found[known], area[known])
+        for number, frame in enumerate(questions.frames):
+            of = known & (true.frame == number)
+            yield f"lesion_area_correlation in {frame}", of, _correlation(found[of], area[of])
         yield "lesion_auc", known, area_under_curve(predicted["lesion_probability"][known], area[known] > 0)
     if questions.labels:
         known = true.label != UNKNOWN

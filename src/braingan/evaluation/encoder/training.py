@@ -1,49 +1,65 @@
 """The encoder's training: a fixed number of images with a learning rate that rises and falls once.
 
 AdamW (Loshchilov and Hutter, 2019) with the one-cycle schedule (Smith and Topin, Super-convergence, 2018), which ends
-at rest: the last weights are taken. On a CPU, where it takes a minute or two; the same seed and number of threads give
-the same weights.
+at rest: the last weights are taken. On a CPU the same seed and number of threads give the same weights.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor, nn
 
 from braingan.data.store import Store
 from braingan.evaluation.encoder.augment import augmented
-from braingan.evaluation.encoder.network import EncoderNetwork, shrunk
+from braingan.evaluation.encoder.network import SIDE, EncoderNetwork, shrunk
 from braingan.evaluation.encoder.questions import ANSWERED, Questions
+from braingan.evaluation.settings import EffortName
 from braingan.progress import progress
 from braingan.randomness import draws
 from braingan.training.batches import Batches
+from braingan.training.devices import CPU, accelerator
 
-IMAGES = 120_000
-"""Slices seen in a training, whatever the store's size."""
-BATCH = 16
-"""Small: so few images teach more in more steps."""
+
+@dataclass(frozen=True)
+class Effort:
+    """How finely the slices are looked at, and how long."""
+
+    side: int
+    """Larger slices are shrunk to so many pixels."""
+    images: int
+    """Slices seen in a training, whatever the store's size."""
+    batch: int = 16
+    """Small: few images teach more in more steps."""
+
+
+EFFORTS: dict[EffortName, Effort] = {"quick": Effort(SIDE, 120_000), "thorough": Effort(96, 640_000, 32)}
+SAID = 50
+"""Steps between two looks at the loss."""
 LEARNING_RATE, WEIGHT_DECAY = 2e-3, 0.02
 WARM_UP = 0.15
 """Share of the steps in which the learning rate rises."""
 
 
 def train_network(
-    store: Store, indices: Int[np.ndarray, " n"], questions: Questions, seed: int, images: int
+    store: Store, indices: Int[np.ndarray, " n"], questions: Questions, seed: int, effort: Effort
 ) -> EncoderNetwork:
-    """Return a network trained on a store's slices, in evaluation mode."""
+    """Return a network trained on a store's slices, in evaluation mode; on a GPU where there is one."""
+    device = accelerator()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(draws(seed, "encoder weights").integers(2**63)))
-        network = EncoderNetwork(questions.width, questions.extent is not None)
-    batches = Batches(store, indices, BATCH, seed, torch.device("cpu"))
+        network = EncoderNetwork(questions.width, questions.extent is not None, effort.side).to(device)
+    batches, slices_of = Batches(store, indices, effort.batch, seed, CPU), Slices(store, indices, questions, device)
     columns = {name: store.columns[name][indices] for name in ANSWERED}
-    answers, steps = questions.answers(columns), max(images // BATCH, 2)
-    optimizer = torch.optim.AdamW(network.parameters(), weight_decay=WEIGHT_DECAY)
+    answers, steps = questions.answers(columns), max(effort.images // effort.batch, 2)
+    optimizer = torch.optim.AdamW(network.parameters(), weight_decay=WEIGHT_DECAY, fused=device != CPU)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=steps, pct_start=WARM_UP)
-    with progress("encoder", steps * BATCH, "slices") as advance:
+    said = ""
+    with progress("encoder", steps * effort.batch, "slices") as advance:
         for step in range(steps):
             places = batches.places(step)
-            slices, lesions = _read(store, indices[places], questions.extent is not None)
-            slices, lesions = augmented(slices, lesions, seed, step)
+            slices, lesions = augmented(*slices_of.shrunk(places, effort.side), seed, step)
             raw, lesion_map = network(slices)
             loss = questions.loss(raw, lesion_map, answers.of(places), lesions)
             optimizer.zero_grad()
@@ -51,14 +67,38 @@ def train_network(
             nn.utils.clip_grad_norm_(network.parameters(), 5.0)
             optimizer.step()
             schedule.step()
-            advance(BATCH, f"loss {loss.item():.3f}")
+            said = said if step % SAID else f"loss {loss.item():.3f}"
+            advance(effort.batch, said)
     return network.eval()
 
 
-def _read(
-    store: Store, indices: Int[np.ndarray, " n"], with_lesions: bool
-) -> tuple[Float[Tensor, "n 1 side side"], Float[Tensor, "n 1 side side"] | None]:
-    """Read slices, black 0 and white 1, and which of their pixels are lesion, both shrunk as the network does."""
-    slices = torch.from_numpy(store.images(indices))[:, None].float() / 255
-    lesions = torch.from_numpy(store.masks(indices) > 0)[:, None].float() if with_lesions else None
-    return shrunk(slices), None if lesions is None else shrunk(lesions)
+class Slices:
+    """Training slices and their lesions, read as they are needed; for a GPU all of them at once, into its memory."""
+
+    def __init__(
+        self, store: Store, indices: Int[np.ndarray, " n"], questions: Questions, device: torch.device
+    ) -> None:
+        self.store, self.indices, self.device = store, indices, device
+        self.with_lesions = questions.extent is not None
+        self.resident = None if device == CPU else self._read(indices)
+
+    def shrunk(
+        self, places: Int[np.ndarray, " n"], side: int
+    ) -> tuple[Float[Tensor, "n 1 small small"], Float[Tensor, "n 1 small small"] | None]:
+        """Return some, black 0 and white 1, and which of their pixels are lesion, shrunk as the network does."""
+        if self.resident is None:
+            slices, lesions = self._read(self.indices[places])
+        else:
+            chosen = torch.from_numpy(places).to(self.device)
+            slices, lesions = self.resident
+            slices, lesions = slices[chosen], None if lesions is None else lesions[chosen]
+        small = shrunk(slices[:, None].float() / 255, side)
+        return small, None if lesions is None else shrunk(lesions[:, None].float(), side)
+
+    def _read(
+        self, indices: Int[np.ndarray, " n"]
+    ) -> tuple[UInt8[Tensor, "n side side"], Bool[Tensor, "n side side"] | None]:
+        slices = torch.from_numpy(self.store.images(indices)).to(self.device)
+        if not self.with_lesions:
+            return slices, None
+        return slices, torch.from_numpy(self.store.masks(indices) > 0).to(self.device)

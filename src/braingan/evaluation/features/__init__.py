@@ -13,6 +13,7 @@ from braingan.evaluation.features.file import FileNetwork
 from braingan.evaluation.features.inception import Inception
 from braingan.evaluation.features.keras_inception import KerasInception
 from braingan.evaluation.features.random import RandomNetwork
+from braingan.evaluation.settings import EffortName
 
 OFFLINE = "efficientnet-lite2"
 EXTRACTORS: dict[str, Callable[[], Extractor]] = {
@@ -24,12 +25,18 @@ WITH_WEIGHTS: dict[str, Callable[[Path | None], Extractor]] = {
     "inception": Inception,
     "inception-keras": KerasInception,
 }
-OF_STORE: dict[str, Callable[[Store, tuple[str, ...]], Extractor]] = {"encoder": EncoderFeatures.of_store}
+OF_STORE: dict[str, Callable[[Store, tuple[str, ...], EffortName], Extractor]] = {"encoder": EncoderFeatures.of_store}
 
 __all__ = ["OFFLINE", "OF_STORE", "WITH_WEIGHTS", "Classifier", "Extractor", "open_extractor"]
 
 
-def open_extractor(name: str, weights: str = "", store: Store | None = None, frames: tuple[str, ...] = ()) -> Extractor:
+def open_extractor(
+    name: str,
+    weights: str = "",
+    store: Store | None = None,
+    frames: tuple[str, ...] = (),
+    effort: EffortName = "quick",
+) -> Extractor:
     """Load an extractor.
 
     Args:
@@ -37,6 +44,7 @@ def open_extractor(name: str, weights: str = "", store: Store | None = None, fra
         weights: a file with the weights of `inception` or `inception-keras`.
         store: whose own encoder `encoder` is.
         frames: of the slices that it is for.
+        effort: with which a store's own is trained.
 
     Raises:
         InputError: no such extractor, its weights are not there, or it needs a store.
@@ -48,7 +56,7 @@ def open_extractor(name: str, weights: str = "", store: Store | None = None, fra
     if name in OF_STORE:
         if store is None:
             raise InputError(f"The extractor {name} is a store's own: it measures runs, not folders of pictures.")
-        return OF_STORE[name](store, frames)
+        return OF_STORE[name](store, frames, effort)
     if name not in EXTRACTORS:
         known = ", ".join([*EXTRACTORS, *WITH_WEIGHTS, *OF_STORE, "file:PATH"])
         raise InputError(f"evaluation.extractor = {name} is unknown; there are {known}.")

@@ -22,9 +22,10 @@ from braingan.errors import InputError
 from braingan.evaluation.features.extractor import Classifier
 from braingan.executor import keep_freed_memory
 from braingan.progress import progress
+from braingan.training.devices import CPU, accelerator
 
 SIDE = 260
-BATCH = 8
+BATCH, BATCH_OF_GPU = 8, 64
 
 
 @final
@@ -45,7 +46,8 @@ class EfficientNetLite2(Classifier):
         self.network = EfficientNet.from_name(self.name)
         self.network.load_state_dict(torch.load(weights, weights_only=True))
         self.network.eval().requires_grad_(False)
-        self.first, self.blocks, self.last = _folded(self.network)
+        self.device = accelerator()
+        self.first, self.blocks, self.last = _folded(self.network, self.device)
         digest = hashlib.sha256(weights.read_bytes()).hexdigest()
         self.fingerprint = f"{self.name} {digest} bilinear {SIDE}"
         self.description = (
@@ -56,16 +58,16 @@ class EfficientNetLite2(Classifier):
     def features(self, images: UInt8[np.ndarray, "n side side"]) -> Float32[np.ndarray, "n 1280"]:
         """Return a row per slice; three equal channels, grey level g as (g - 127) / 128."""
         keep_freed_memory()
-        rows = []
+        rows, size = [], BATCH if self.device == CPU else BATCH_OF_GPU
         with torch.no_grad(), progress("features", len(images), "slices") as advance:
-            for start in range(0, len(images), BATCH):
-                x = self.first.forward(_input(images[start : start + BATCH]))
+            for start in range(0, len(images), size):
+                x = self.first.forward(_input(images[start : start + size], self.device))
                 for layers, residual in self.blocks:
                     y = x
                     for layer in layers:
                         y = layer.forward(y)
                     x = y.add_(x) if residual else y
-                rows.append(self.last.forward(x).mean(dim=(2, 3)).numpy())
+                rows.append(self.last.forward(x).mean(dim=(2, 3)).cpu().numpy())
                 advance(len(x))
         return np.concatenate(rows)
 
@@ -75,8 +77,8 @@ class EfficientNetLite2(Classifier):
             return np.asarray(self.network._fc(torch.from_numpy(features)).double().softmax(dim=1).numpy())
 
 
-def _input(images: UInt8[np.ndarray, "n side side"]) -> Float[Tensor, "n 3 260 260"]:
-    batch = torch.from_numpy(np.asarray(images, np.float32))[:, None]
+def _input(images: UInt8[np.ndarray, "n side side"], device: torch.device) -> Float[Tensor, "n 3 260 260"]:
+    batch = torch.from_numpy(np.asarray(images, np.float32)).to(device)[:, None]
     resized = F.interpolate(batch, (SIDE, SIDE), mode="bilinear", antialias=True)
     return ((resized - 127) / 128).expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)
 
@@ -98,19 +100,21 @@ class _Layer(NamedTuple):
         return F.relu6(y, inplace=True) if self.activation else y
 
 
-def _folded(network: Any) -> tuple[_Layer, list[tuple[list[_Layer], bool]], _Layer]:
+def _folded(network: Any, device: torch.device) -> tuple[_Layer, list[tuple[list[_Layer], bool]], _Layer]:
     """Return the network's first layer, its blocks, each with whether its input is added, and its last layer."""
     blocks = []
     for block in network._blocks:
         settings = block._block_args
-        layers = [_layer(block._expand_conv, block._bn0)] if settings.expand_ratio != 1 else []
-        layers += [_layer(block._depthwise_conv, block._bn1), _layer(block._project_conv, block._bn2, False)]
+        layers = [_layer(block._expand_conv, block._bn0, device)] if settings.expand_ratio != 1 else []
+        layers += [
+            _layer(block._depthwise_conv, block._bn1, device), _layer(block._project_conv, block._bn2, device, False),
+        ]  # fmt: skip
         stride = settings.stride if isinstance(settings.stride, int) else settings.stride[0]
         blocks.append((layers, block.id_skip and stride == 1 and settings.input_filters == settings.output_filters))
-    return _layer(network._conv_stem, network._bn0), blocks, _layer(network._conv_head, network._bn1)
+    return _layer(network._conv_stem, network._bn0, device), blocks, _layer(network._conv_head, network._bn1, device)
 
 
-def _layer(convolution: Any, norm: nn.BatchNorm2d, activation: bool = True) -> _Layer:
+def _layer(convolution: Any, norm: nn.BatchNorm2d, device: torch.device, activation: bool = True) -> _Layer:
     assert norm.running_mean is not None
     assert norm.running_var is not None
     weight, bias = fuse_conv_bn_weights(
@@ -118,8 +122,8 @@ def _layer(convolution: Any, norm: nn.BatchNorm2d, activation: bool = True) -> _
     )
     padding = getattr(convolution.static_padding, "padding", (0, 0, 0, 0))  # an Identity where nothing is padded
     return _Layer(
-        weight.detach().contiguous(memory_format=torch.channels_last),
-        bias.detach(),
+        weight.detach().to(device).contiguous(memory_format=torch.channels_last),
+        bias.detach().to(device),
         convolution.stride,
         padding,
         convolution.groups,

@@ -9,9 +9,10 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from braingan.data.store import Store
-from braingan.evaluation.encoder import Encoder, open_encoder
-from braingan.evaluation.encoder.network import FEATURES, SIDE
+from braingan.evaluation.encoder import EFFORTS, Encoder, open_encoder
+from braingan.evaluation.encoder.network import FEATURES
 from braingan.evaluation.features.extractor import Extractor
+from braingan.evaluation.settings import EffortName
 
 SAID = {
     "frame_accuracy": "frame accuracy {:.1%}",
@@ -34,13 +35,13 @@ class EncoderFeatures(Extractor):
         self.description = _described(encoder)
 
     @classmethod
-    def of_store(cls, store: Store, frames: tuple[str, ...] = ()) -> "EncoderFeatures":
-        """Open a store's encoder; it is trained, for a minute or two, where there is none yet.
+    def of_store(cls, store: Store, frames: tuple[str, ...] = (), effort: EffortName = "quick") -> "EncoderFeatures":
+        """Open a store's encoder; it is trained where there is none yet.
 
         Raises:
             InputError: a frame is not in the store, or its training slices teach nothing.
         """
-        return cls(open_encoder(store, frames))
+        return cls(open_encoder(store, frames, effort=EFFORTS[effort]))
 
     def features(self, images: UInt8[np.ndarray, "n side side"]) -> Float32[np.ndarray, "n 128"]:
         """Return a row per slice."""
@@ -48,7 +49,7 @@ class EncoderFeatures(Extractor):
 
 
 def _described(encoder: Encoder) -> str:
-    record, scores = encoder.record, encoder.scores
+    record, scores, side = encoder.record, encoder.scores, encoder.network.side
     said = ", ".join(text.format(scores[name]["value"]) for name, text in SAID.items() if name in scores)
     subjects = max((score["subjects"] for score in scores.values()), default=0)
     held_out = f"on {subjects} validation subjects: {said}" if said else "no validation subjects to check it on"
@@ -57,6 +58,6 @@ def _described(encoder: Encoder) -> str:
         f"the store's own encoder, trained on {record['training_slices']} real slices of "
         f"{record['training_subjects']} training subjects to tell {', '.join(encoder.questions.asked)} ({held_out}); "
         f"{FEATURES} features after pooling; slices of 8 bits, larger than "
-        f"{SIDE}×{SIDE} resized to that bilinearly (antialiased), not rounded; "
+        f"{side}×{side} resized to that bilinearly (antialiased), not rounded; "
         f"weights SHA-256 {record['weights'][:12]}…{note}"
     )

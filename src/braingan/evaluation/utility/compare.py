@@ -22,6 +22,7 @@ from braingan.progress import progress
 from braingan.randomness import draws
 from braingan.sampling.generator import TrainedGenerator
 from braingan.training.batches import trained_on
+from braingan.training.devices import accelerator
 
 ARMS = ("real", "synthetic", "both")
 BATCH = 16
@@ -59,10 +60,11 @@ def utility(
             "lesions, or with labels of which each occurs, are needed. Prepare with more subjects."
         )
     scores: dict[str, list[Score]] = {arm: [] for arm in ARMS}
+    generated = min(len(seen), steps * BATCH)  # as many as a training takes, at most
     with progress("utility", seeds * len(ARMS), "trainings") as advance:
         for seed in range(seeds):
             few = task.real(store, few_subjects(store, training, task, share, seed))
-            made = task.generated(generator, len(seen), seed)
+            made = task.generated(generator, generated, seed)
             for arm, sources in {"real": [few], "synthetic": [made], "both": [few, made]}.items():
                 network = trained(task, sources, steps, seed)
                 scores[arm].append(task.score(_answers(task, network, wanted), wanted.targets, subject.reshape(-1)))
@@ -73,7 +75,7 @@ def utility(
         "arms": _arms(scores, len(names)),
         "few_subjects": len(np.unique(store.columns["subject"][few_subjects(store, training, task, share, 0)])),
         "generator_saw_subjects": len(np.unique(store.columns["subject"][seen])),
-        "generated": len(seen),
+        "generated": generated,
         "test_subjects": len(names),
         "seeds": seeds,
         "steps": steps,
@@ -97,16 +99,17 @@ def few_subjects(
 
 def trained(task: Task, sources: list[Taught], steps: int, seed: int) -> nn.Module:
     """Train a network, each batch in equal parts from the sources; in evaluation mode."""
+    device = accelerator()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(draws(seed, "utility weights").integers(2**63)))
-        network = task.network()
+        network = task.network().to(device)
     optimizer = torch.optim.AdamW(network.parameters(), weight_decay=WEIGHT_DECAY)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=steps, pct_start=WARM_UP)
     each = BATCH // len(sources)
     for step in range(steps):
         parts = [of.take(draws(seed, f"utility {n}", step).integers(len(of.images), size=each))
                  for n, of in enumerate(sources)]  # fmt: skip
-        slices, targets = _tensors(task, parts, seed, step)
+        slices, targets = _tensors(task, parts, seed, step, device)
         loss = task.loss(network, slices, targets)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -116,10 +119,12 @@ def trained(task: Task, sources: list[Taught], steps: int, seed: int) -> nn.Modu
     return network.eval()
 
 
-def _tensors(task: Task, parts: list[Taught], seed: int, step: int) -> tuple[torch.Tensor, torch.Tensor]:
+def _tensors(
+    task: Task, parts: list[Taught], seed: int, step: int, device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Return a batch, black 0 and white 1, a little different every time, lesions moved alike."""
-    slices = torch.from_numpy(np.concatenate([part.images for part in parts]))[:, None].float() / 255
-    targets = torch.from_numpy(np.concatenate([part.targets for part in parts]))
+    slices = torch.from_numpy(np.concatenate([part.images for part in parts])).to(device)[:, None].float() / 255
+    targets = torch.from_numpy(np.concatenate([part.targets for part in parts])).to(device)
     if task.name == "classification":
         return augmented(shrunk(slices), None, seed, step)[0], targets
     slices, moved = augmented(slices, targets[:, None].float(), seed, step)
@@ -129,9 +134,10 @@ def _tensors(task: Task, parts: list[Taught], seed: int, step: int) -> tuple[tor
 
 @torch.no_grad()
 def _answers(task: Task, network: nn.Module, wanted: Taught) -> np.ndarray:
-    found = []
+    found, device = [], next(network.parameters()).device
     for start in range(0, len(wanted.images), 4 * BATCH):
-        slices = torch.from_numpy(wanted.images[start : start + 4 * BATCH])[:, None].float() / 255
+        part = torch.from_numpy(wanted.images[start : start + 4 * BATCH]).to(device)
+        slices = part[:, None].float() / 255
         found.append(task.answers(network, slices))
     return np.concatenate(found)
 

@@ -152,8 +152,8 @@ class Task:
     def answers(self, network: nn.Module, slices: Float[Tensor, "n 1 h w"]) -> Shaped[np.ndarray, "n ..."]:
         """Return a network's answers: lesion or not for each pixel, or the logit of each label."""
         if self.name == "classification":
-            return np.asarray(network(slices)[0].numpy())
-        return np.asarray((network(slices) > 0).numpy())
+            return np.asarray(network(slices)[0].cpu().numpy())
+        return np.asarray((network(slices) > 0).cpu().numpy())
 
     def score(
         self, answers: Shaped[np.ndarray, "n ..."], wanted: Shaped[np.ndarray, "n ..."], subject: Int[np.ndarray, " n"]
