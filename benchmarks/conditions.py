@@ -207,7 +207,8 @@ def lines(results):
             yield f"{arm} - real: {of['gain']:+.4g} ({of['gain_low']:+.4g} to {of['gain_high']:+.4g})"
 
 
-def main(arguments=None):
+def asked(arguments):
+    """Return what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path)
     parser.add_argument("--data", type=Path, help="a store, instead of phantoms")
@@ -219,7 +220,11 @@ def main(arguments=None):
     parser.add_argument("--at-once", type=int, default=1, help="trainings or evaluations side by side")
     parser.add_argument("--set", action="append", default=[], help="a setting of all trainings")
     parser.add_argument("--name", default="conditions")
-    given = parser.parse_args(arguments)
+    return parser.parse_args(arguments)
+
+
+def main(arguments=None):
+    given = asked(arguments)
     path = given.data or given.out / "store"
     if given.data is None:
         sets = ("--set", f"data.slices={given.slices}", "--set", "data.align=centre")  # else no slice shows its depth
@@ -236,7 +241,6 @@ def main(arguments=None):
     frames = tuple(store.description["settings"]["frames"])  # as the runs have them: the same encoder
     every = [f"training.minutes={given.minutes}", "training.epochs=100000", "evaluation.also=['encoder']"]
     every += [f"evaluation.encoder={given.encoder}", *given.set]
-    shares = {name: share for name, share in ((teaching, FEW_SHARE), (FEW, 1)) if name in models}
     shares = {name: share for name, share in ((teaching, FEW_SHARE), (FEW, 1)) if name in models}
     side_by_side = ThreadPoolExecutor(given.at_once)
     try:
