@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from braingan.models.architecture import untold
-from braingan.models.flow import VelocityField, flow, matching_loss
+from braingan.models.flow import VelocityField, flow, matching_loss, stops
 
 
 class ToOnePoint(nn.Module):
@@ -31,21 +31,36 @@ class ToGaussian(nn.Module):
         return (t * self.variance - (1 - t)) / (t * t * self.variance + (1 - t) ** 2) * x
 
 
-def test_the_field_of_one_point_has_no_loss_and_leads_there():
+@pytest.mark.parametrize("early", [False, True])
+def test_the_field_of_one_point_has_no_loss_and_leads_there(early):
     torch.manual_seed(0)
     point = torch.randn(1, 2, 4, 4)
     noise = torch.randn(5, 2, 4, 4)
     assert matching_loss(ToOnePoint(point), point.expand(5, -1, -1, -1), noise, torch.randn(5)) < 1e-10
-    torch.testing.assert_close(flow(ToOnePoint(point), noise, 4), point.expand(5, -1, -1, -1), atol=1e-5, rtol=0)
+    came = flow(ToOnePoint(point), noise, stops(4, early))
+    torch.testing.assert_close(came, point.expand(5, -1, -1, -1), atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("deviation", [0.3, 2.0])
 def test_the_field_of_a_gaussian_scales_noise_by_its_deviation_with_second_order(deviation):
     noise = torch.ones(1, 1, 2, 2, dtype=torch.float64)
-    errors = [abs(flow(ToGaussian(deviation), noise, steps).mean().item() - deviation) for steps in (16, 32, 64)]
+    errors = [abs(flow(ToGaussian(deviation), noise, stops(steps)).mean().item() - deviation) for steps in (16, 32, 64)]
     assert errors[0] < 0.03 * deviation
     assert errors[1] < errors[0] / 2
     assert errors[2] < errors[1] / 2
+
+
+def test_an_early_stop_lets_codes_far_above_the_noise_arrive_and_leaves_others_where_they_were():
+    noise = torch.ones(1, 1, 2, 2, dtype=torch.float64)
+    came = {
+        (deviation, early): flow(ToGaussian(deviation), noise, stops(4, early)).mean().item() / deviation
+        for deviation in (1.0, 7.0)
+        for early in (False, True)
+    }
+    assert came[1.0, False] == pytest.approx(0.95, abs=0.005)
+    assert came[1.0, True] == pytest.approx(came[1.0, False], abs=0.01)
+    assert came[7.0, False] == pytest.approx(4.2 / 7, abs=0.01)
+    assert came[7.0, True] == pytest.approx(6.2 / 7, abs=0.01)
 
 
 def test_no_field_has_a_smaller_loss_than_the_gaussian_s_own():

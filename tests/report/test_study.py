@@ -44,7 +44,7 @@ def paints(monkeypatch):
             networks = model.build(config["recipe"]["data"]["size"]).eval()
             return TrainedGenerator(run, config, run.snapshots()[-1], model, networks)
 
-        monkeypatch.setattr("braingan.report.study.TrainedGenerator.open", opened)
+        monkeypatch.setattr("braingan.report.study_pictures.TrainedGenerator.open", opened)
 
     return let
 
@@ -101,7 +101,7 @@ def test_a_page_of_all_phases_with_its_files(study):
         "braingan study study.toml --data store --out study braingan report study",
         "[data] size = 32",
         "fingerprint " + store.fingerprint,
-        "of training 0, 1; of generation 0 to 0; of the subjects' split 1",
+        "of training 0, 1; of generation 0; of the subjects' split 1",
         "Python 3.",
     ):
         assert said in reproduce
@@ -321,7 +321,7 @@ def made_page(tmp_path_factory):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(globals(), "PAINTED", torch.from_numpy(to_model_range(slices)))
-        patch.setattr("braingan.report.study.TrainedGenerator.open", opened)
+        patch.setattr("braingan.report.study_pictures.TrainedGenerator.open", opened)
         return write_study_report(folder)
 
 

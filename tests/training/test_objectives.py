@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from braingan.models import MODELS
 from braingan.models.architecture import Real, channels_last, untold
 from braingan.models.decoder import bounded, reconstruction_error
-from braingan.models.flow import flow, matching_loss
+from braingan.models.flow import flow, matching_loss, stops
 from braingan.models.latentflow import LatentFlow
 from braingan.training.objectives import OBJECTIVES, minimax, non_saturating, objective
 
@@ -131,7 +131,7 @@ def test_once_the_flow_learns_no_more_half_of_the_slices_are_made_from_its_codes
     scalars = objective(model, "non_saturating").gradients(networks, real, latents, nullcontext)
     found = [p.grad.clone() for p in generator.decoder.parameters()]
     start, noise = generator.parts(latents)
-    flown = flow(partial(generator.field, told=untold(2)), 0.95 * start[2:], 4)
+    flown = flow(partial(generator.field, told=untold(2)), 0.95 * start[2:], stops(4))
     drawn = generator.decoder(torch.cat([generator.code.encode(real.slices[:2]), flown]), noise)
     made, error = bounded(drawn), reconstruction_error(drawn[:2], real.slices[:2])
     generator.zero_grad()

@@ -9,8 +9,9 @@ two resolutions (Ho et al., DDPM, 2020, appendix B) that knows each place's posi
 is known of the slice, such as its depth in the head (`told`): what need not be guessed is learnt sooner.
 """
 
+import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -26,6 +27,8 @@ FREQUENCIES = 32
 TIME = 128
 HEADS = 4
 GROUPS = 8
+EARLY = 0.4
+"""Of the first step."""
 
 
 def time_waves(t: Float[Tensor, " n"]) -> Float[Tensor, "n waves"]:
@@ -125,14 +128,23 @@ def matching_loss(
     return F.mse_loss(velocity.float(), codes - noise)
 
 
-def flow(field: Field, noise: Float[Tensor, "n c grid grid"], steps: int) -> Float[Tensor, "n c grid grid"]:
+def stops(steps: int, early: bool = False) -> list[float]:
+    """Return the times from 0 to 1 at which a flow of equal steps stops; `early` stops once more in the first.
+
+    Four steps take normal codes of deviation 1 to 0.95, and of 7 to 4.2: where such codes go is decided long before the
+    first step's end. With the further stop these come to 6.2, and the others to where they came before.
+    """
+    return [0.0, *([EARLY / steps] if early else []), *(step / steps for step in range(1, steps + 1))]
+
+
+def flow(field: Field, noise: Float[Tensor, "n c grid grid"], times: Sequence[float]) -> Float[Tensor, "n c grid grid"]:
     """Follow the field from noise to codes by Heun's method (the last step is Euler's)."""
-    x, width = noise, 1 / steps
-    for step in range(steps):
-        t = torch.full((x.shape[0],), step / steps, device=x.device)
+    x = noise
+    for time, after in itertools.pairwise(times):
+        t, width = torch.full((x.shape[0],), time, device=x.device), after - time
         velocity = field(x, t).float()
         moved = x + width * velocity
-        if step < steps - 1:
+        if after < 1:
             moved = x + width / 2 * (velocity + field(moved, t + width).float())
         x = moved
     return x

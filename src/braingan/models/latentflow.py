@@ -7,6 +7,7 @@ the same batches. The division of labour is latent diffusion's (Rombach et al., 
 Image Synthesis with Latent Diffusion Models, 2022), but for the encoder, which needs no training.
 """
 
+from collections.abc import Sequence
 from functools import partial
 from types import MappingProxyType
 from typing import Annotated, Literal, final
@@ -21,7 +22,7 @@ from braingan.errors import InputError
 from braingan.models.architecture import Architecture, Autocast, Made, Rate, Real
 from braingan.models.blockcode import BLOCK, BlockCode
 from braingan.models.decoder import Decoder, bounded, patch_discriminator, reconstruction_error
-from braingan.models.flow import VelocityField, flow, matching_loss
+from braingan.models.flow import VelocityField, flow, matching_loss, stops
 from braingan.models.told import left_open
 
 Channels = Annotated[int, Field(ge=8, multiple_of=8)]
@@ -77,11 +78,15 @@ class FlowAndDecoder(nn.Module):
         return drawn
 
     def forward(
-        self, latents: Float[Tensor, "n latent"], told: Float[Tensor, "n 4"], steps: int, temperature: float
+        self,
+        latents: Float[Tensor, "n latent"],
+        told: Float[Tensor, "n 4"],
+        times: Sequence[float],
+        temperature: float,
     ) -> Float[Tensor, "n k side side"]:
-        """Make slices in -1..1 by so many steps of the flow, from noise of that standard deviation."""
+        """Make slices in -1..1 by a flow that stops at these times, from noise of that standard deviation."""
         start, noise = self.parts(latents)
-        codes = flow(partial(self.field, told=told), temperature * start, steps)
+        codes = flow(partial(self.field, told=told), temperature * start, times)
         made: Tensor = self.decoder(codes, noise).clamp(-1, 1)
         return made
 
@@ -106,7 +111,7 @@ class LatentFlow(Architecture):
     widths: tuple[Channels, Channels, Channels] = (96, 64, 32)
     """Channels of the decoder, at an eighth, a quarter and half of the side."""
     steps: Annotated[int, Field(ge=1)] = 4
-    """Steps of the flow to a slice; all but the last evaluate its network twice."""
+    """Steps of the flow to a slice; all but the last evaluate its network twice. With masks the first is two."""
     temperature: Annotated[float, Field(gt=0)] = 0.95
     """Standard deviation of the noise that slices begin as: below 1 gives fewer unlikely ones."""
     flow_rate: Annotated[float, Field(gt=0)] = 3.75
@@ -129,10 +134,18 @@ class LatentFlow(Architecture):
     masks: bool = False
     """Make lesion masks with the slices; all training slices need label maps, and one in a hundred a lesion."""
 
+    mask_shift: float = -1.0
+    """Shift of the logit of the flow's times in training, if masks are made: where a lesion lies is decided early."""
+
     @property
     def makes_masks(self) -> bool:
         """`masks`."""
         return self.masks
+
+    @property
+    def times(self) -> list[float]:
+        """Where the flow stops on its way to a slice."""
+        return stops(self.steps, early=self.masks)
 
     @property
     def told(self) -> tuple[Condition, ...]:
@@ -198,12 +211,12 @@ class LatentFlow(Architecture):
         if next(generator.field.parameters()).requires_grad:
             with autocast():
                 field = partial(generator.field, told=left_open(real.told, untold))
-                matching = matching_loss(field, codes, start, time)
+                matching = matching_loss(field, codes, start, time + self.mask_shift if self.masks else time)
         elif flown := int(self.flow_share * own):
             own -= flown
             with torch.no_grad(), autocast():
                 field = partial(generator.field, told=real.told[own:])
-                codes = torch.cat([codes[:own], flow(field, self.temperature * start[own:], self.steps)])
+                codes = torch.cat([codes[:own], flow(field, self.temperature * start[own:], self.times)])
         with autocast():
             drawn = generator.decoder(codes, noise)
         fake, error = bounded(drawn), reconstruction_error(drawn[:own], slices[:own])
@@ -224,5 +237,5 @@ class LatentFlow(Architecture):
     ) -> Float[Tensor, "n k side side"]:
         """Make slices by `steps` of the flow."""
         with torch.no_grad():
-            made: Tensor = generator(latents, told, self.steps, self.temperature)
+            made: Tensor = generator(latents, told, self.times, self.temperature)
             return made

@@ -16,11 +16,21 @@ from braingan.data.store import Store
 from braingan.errors import InputError
 from braingan.folders import StudyFolder, read_json, write_bytes
 from braingan.report.figures import png_uri
-from braingan.report.pictures import pairs, taken
-from braingan.report.run import growth, networks_of, real_slices
-from braingan.report.study_figures import figures_of, label, save, series_of
+from braingan.report.study_figures import figures_of, save, series_of
+from braingan.report.study_pictures import (
+    COLUMNS,
+    SHOWN,
+    extra,
+    flow_of,
+    frames_of,
+    looked_at,
+    models_of,
+    opening,
+    readable,
+    reals_of,
+    seen,
+)
 from braingan.report.wording import GROUPS, VIEWS, Words, interval_of, number, value_of, words_of
-from braingan.sampling.generator import TrainedGenerator
 from braingan.study.claims import GENERATORS, check, of_its_grid, source_study
 from braingan.study.losses import loss_facts
 from braingan.study.reading import Readings
@@ -38,13 +48,9 @@ from braingan.study.table import (
     span,
     write_table,
 )
-from braingan.training.run import mosaic
 
-SHOWN, COLUMNS = 16, 8
 REM_AN_INCH = 7.0
 """At which a figure's letters are as large as the page's small ones."""
-SINGLED_OUT = 4
-"""Slices that are shown one by one, of each kind, and of a snapshot on the way."""
 RESULTS = ("frechet_distance", "precision_other_subject", "recall_other_subject", "detector_accuracy", "copies")
 """The columns of the main table; the files have all."""
 BESIDE = ("precision_other_subject", "recall_other_subject", "detector_accuracy")
@@ -72,12 +78,12 @@ def write_study_report(folder: StudyFolder, data: Path | None = None) -> Path:
     between = on_the_way(rows, plan.get("protocol"))
     figures = figures_of(rows, sum((trial["minutes"] for trial in trials["rows"]), 0.0), between)
     drawn = save(figures, folder.figures)
-    shown = [row for row in (_seen(cell) for cell in by_cell(rows)) if row is not None]
-    seen = {row.run.root for row in shown}
-    way = [row for row in between if row.run.root in seen and _readable(row)]
+    shown = [row for row in (seen(cell) for cell in by_cell(rows)) if row is not None]
+    roots = {row.run.root for row in shown}
+    way = [row for row in between if row.run.root in roots and readable(row)]
     lengths = {row.run.root: row.epochs for row in sorted(shown, key=lambda row: row.epochs)}
-    runs = [_looked_at(row, store, grown=row.epochs == lengths[row.run.root]) for row in shown]
-    reals = _reals(shown, store)
+    runs = [looked_at(row, store, grown=row.epochs == lengths[row.run.root]) for row in shown]
+    reals = reals_of(shown, store)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("braingan.report", "."), autoescape=True, undefined=jinja2.StrictUndefined
     )
@@ -92,8 +98,8 @@ def write_study_report(folder: StudyFolder, data: Path | None = None) -> Path:
         store=store.description,
         orientation=VIEWS[store.description["settings"]["axis"]][0],
         **_inspected(folder, store),
-        models=_models(shown),
-        flow=_flow(shown, store),
+        models=models_of(shown),
+        flow=flow_of(shown, store),
         figures=drawn,
         widths={name: round(REM_AN_INCH * figure.get_figwidth(), 1) for name, figure in figures.items()},
         trials=trials,
@@ -105,9 +111,9 @@ def write_study_report(folder: StudyFolder, data: Path | None = None) -> Path:
         claims=check(rows) if any(row.model in GENERATORS for row in rows) else [],
         reals=list(reals.values()),
         sheet=(COLUMNS * store.side, SHOWN // COLUMNS * store.side),
-        opening=_opening(shown, way),
-        runs=[run | {"real": list(reals).index(_frames(row))} for run, row in zip(runs, shown, strict=True)],
-        extra=_extra(way),
+        opening=opening(shown, way),
+        runs=[run | {"real": list(reals).index(frames_of(row))} for run, row in zip(runs, shown, strict=True)],
+        extra=extra(way),
         readings=_readings(folder, rows),
         file=folder.file.read_text(encoding="utf-8"),
         best=folder.best.read_text(encoding="utf-8") if folder.best.exists() else "",
@@ -131,75 +137,6 @@ def _inspected(folder: StudyFolder, store: Store) -> dict[str, Any]:
 
 def _uri(path: Path) -> str:
     return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
-
-
-def _seen(cell: Sequence[Row]) -> Row | None:
-    """Return the first training of a cell of which there are slices to see."""
-    return next((row for row in cell if _readable(row)), None)
-
-
-def _readable(row: Row) -> bool:
-    """Whether a row's snapshot is there, and whole: a damaged file costs its pictures, not the page."""
-    try:
-        _opened(row)
-    except InputError:
-        return False
-    return True
-
-
-def _opened(row: Row) -> TrainedGenerator:
-    """Open a row's own snapshot.
-
-    Raises:
-        InputError: it is not there, or damaged.
-    """
-    if row.snapshot is None:
-        raise InputError(f"{row.run.root} has no snapshot of epoch {row.epochs}.")
-    return TrainedGenerator.open(row.run, row.snapshot.images_seen)
-
-
-def _sheet(row: Row, count: int = SHOWN, columns: int = COLUMNS) -> str:
-    """Return a row's first slices of seed 0 in one picture."""
-    return png_uri(mosaic(_opened(row).sample(count), columns))
-
-
-def _models(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """Return each distinct set of networks, layer by layer, named by the settings in which the grid has several."""
-    of_each: dict[str, Row] = {}
-    for row in rows:
-        of_each.setdefault(json.dumps(row.recipe["model"], sort_keys=True), row)
-    found = []
-    for row in of_each.values():
-        settings = {name: value for name, value in row.values.items() if name.startswith("model.")}
-        name = label({"model.name": row.model} | settings)
-        found.append({"name": name, "networks": networks_of(_opened(row))})
-    return found
-
-
-def _reals(rows: Sequence[Row], store: Store) -> dict[str, str]:
-    """Return real training slices to lie beside those of the rows, once for each choice of frames."""
-    of_each = {_frames(row): row for row in rows}
-    return {
-        name: png_uri(mosaic(real_slices(store, {"recipe": row.recipe}, SHOWN), COLUMNS))
-        for name, row in of_each.items()
-    }
-
-
-def _frames(row: Row) -> str:
-    return ", ".join(row.recipe["data"]["frames"])
-
-
-def _flow(rows: Sequence[Row], store: Store) -> dict[str, Any] | None:
-    """Return a real and a generated slice for the picture of how the networks play."""
-    if not rows:
-        return None
-    row = rows[-1]
-    real = real_slices(store, {"recipe": row.recipe}, 1)[0]
-    generator = _opened(row)
-    return {
-        "model": row.model, "real": png_uri(real), "generated": png_uri(generator.sample(1)[0]),
-        "latent": generator.latent_size,
-    }  # fmt: skip
 
 
 def _trials(folder: StudyFolder) -> dict[str, Any]:
@@ -306,55 +243,6 @@ def _differs(measured: Sequence[Mapping[str, Any]], store: Store) -> list[str]:
     return features + ([] if same else ["it is of other data, the Medical Segmentation Decathlon's brain tumours"])
 
 
-def _opening(rows: Sequence[Row], way: Sequence[Row]) -> list[dict[str, Any]]:
-    """Return the pictures that the source study shows (its figures 7 to 10), as far as this study has them.
-
-    Those that are a row's own are named by its place, and not taken twice; the others are of snapshots on the way.
-    """
-    ours, _ = of_its_grid(rows)
-    if not ours:
-        return []
-    samples = sorted({row.level for row in ours})
-    longest = max(row.epochs for row in ours)
-    found: list[dict[str, Any]] = []
-    for number_, (name, many, epochs) in enumerate(source_study()["evaluation"]["figures7_to_10"], 7):
-        level = samples[0] if many == 10_000 else samples[-1]
-        there = [row for row in ours if (row.model, row.level) == (name, level)]
-        runs = {row.run.root for row in there if row.epochs == longest}
-        near = [*there, *(row for row in way if row.run.root in runs)]
-        if not runs:
-            continue
-        of = min(near, key=lambda row: abs(row.epochs - epochs / 100 * longest))
-        place = next((at for at, row in enumerate(rows) if row is of), None)
-        found.append({
-            "name": f"{name}, {of.slices:,} slices{', capped' if of.note else ''}, {of.epochs} epochs",
-            "of": f"Figure {number_} of the source study shows {name}, {many:,} slices, {epochs} epochs.",
-            "run": place, "png": _sheet(of) if place is None else "",
-        })  # fmt: skip
-    return found
-
-
-def _looked_at(row: Row, store: Store, grown: bool) -> dict[str, Any]:
-    """Return a row's pictures: slices, the most and least real, the nearest training slices, the confusion.
-
-    With `grown`, which a training's last row is, also how they came to be, epoch by epoch.
-    """
-    generator = _opened(row)
-    found = row.found or {}
-    detection, memorisation = found.get("detection", {}), found.get("memorisation")
-    near = memorisation | {"closest": memorisation.get("closest", [])[:SINGLED_OUT]} if memorisation else None
-    return {
-        "name": series_of(row),
-        "png": png_uri(mosaic(generator.sample(SHOWN), COLUMNS)),
-        "growth": growth(row.run, store.side, row.images) if grown else [],
-        "most_real": taken(detection.get("most_real", [])[:SINGLED_OUT], generator),
-        "least_real": taken(detection.get("least_real", [])[:SINGLED_OUT], generator),
-        "pairs": pairs(near, generator, store) if near else [],
-        "confusion": detection.get("confusion"),
-        "own": found.get("confusion"),
-    }
-
-
 def _readings(folder: StudyFolder, rows: Sequence[Row]) -> list[dict[str, Any]]:
     """Return what readers made of each series of the blind reading test that is ended: before, it would be its key."""
     readings = Readings(folder.readings)
@@ -375,8 +263,3 @@ def _readings(folder: StudyFolder, rows: Sequence[Row]) -> list[dict[str, Any]]:
             runs = {names.get(name, name): share for name, share in of["runs"].items()}
             found.append({"title": series.description["title"], **of, "fooled": fooled, "runs": runs})
     return found
-
-
-def _extra(rows: Sequence[Row]) -> list[dict[str, str]]:
-    """Return slices of the snapshots that are no cells', such as those of which the source study's text speaks."""
-    return [{"name": series_of(row, ()), "png": _sheet(row, SINGLED_OUT, SINGLED_OUT)} for row in rows]
