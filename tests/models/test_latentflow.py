@@ -1,10 +1,13 @@
 """The flow and the decoder together: sides, latents, learning rates."""
 
+from contextlib import nullcontext
+
 import pytest
 import torch
 
+from braingan.data.conditions import Vocabulary
 from braingan.errors import InputError
-from braingan.models import MODELS
+from braingan.models import MODELS, latentflow
 from braingan.models.architecture import Real, untold
 from braingan.models.latentflow import LatentFlow
 
@@ -35,6 +38,23 @@ def test_another_side_names_the_nearest_that_goes():
         LatentFlow().build(100)
     with pytest.raises(InputError, match=r"prepare with --size 16"):
         LatentFlow().build(4)
+
+
+def test_with_masks_the_flow_stops_early_once_more_and_learns_at_earlier_times(monkeypatch):
+    assert LatentFlow().times == [0, 0.25, 0.5, 0.75, 1]
+    assert LatentFlow(masks=True).times == [0, 0.1, 0.25, 0.5, 0.75, 1]
+    seen = []
+    monkeypatch.setattr(
+        latentflow, "matching_loss", lambda field, codes, start, normal: seen.append(normal) or codes.sum()
+    )
+    for masks in (False, True):
+        model = LatentFlow(flow_widths=(8, 8), widths=(8, 8, 8), masks=masks)
+        words = Vocabulary(masks=masks)
+        networks, real = model.build(32, words), Real.alone(torch.rand(4, 1 + masks, 32, 32) * 2 - 1)
+        model.fit(networks, real)
+        latents = torch.zeros(4, model.latent_size(32, words))
+        model.make(networks["generator"], real, latents, nullcontext)
+    assert [of.tolist() for of in seen] == [[0.0] * 4, [-1.0] * 4]
 
 
 def test_a_latent_is_the_flow_s_noise_the_decoder_s_and_seven_choices():
