@@ -12,7 +12,7 @@ cannot have is left out, and where the encoder does not prove itself, what it sa
 counts for nothing; of lesions it is proven frame by frame as well, since not every frame shows them. Trainings at once
 share the machine, so that their minutes are not those of one alone, nor quite the same images; the results say how many
 each saw. Stopped anywhere, the same command goes on. Each line says what was wanted and whether it holds; all of it is
-written to `benchmarks/results/NAME.json`.
+written to `benchmarks/results/NAME.json`, part by part as it is found.
 """
 
 import argparse
@@ -227,7 +227,7 @@ def main(arguments=None):
     given = asked(arguments)
     path = given.data or given.out / "store"
     if given.data is None:
-        sets = ("--set", f"data.slices={given.slices}", "--set", "data.align=centre")  # else no slice shows its depth
+        sets = ("--set", f"data.slices={given.slices}", "--set", "data.align=rigid")  # else no slice shows its depth
         braingan("phantom", "--subjects", given.subjects, "--lesions", given.lesions, "--store", *sets, "--out", path)
     store = Store.open(path)
     no_masks = why_no_masks(store.columns["lesion_area_mm2"][store.select("train")])
@@ -242,38 +242,48 @@ def main(arguments=None):
     every = [f"training.minutes={given.minutes}", "training.epochs=100000", "evaluation.also=['encoder']"]
     every += [f"evaluation.encoder={given.encoder}", *given.set]
     shares = {name: share for name, share in ((teaching, FEW_SHARE), (FEW, 1)) if name in models}
+    results = {
+        "store": {key: store.description[key] for key in ("source", "count", "subjects", "fingerprint")},
+        "minutes": given.minutes,
+        "at_once": given.at_once,
+        "set": given.set,
+        "models": {},
+        "utility": [],
+    }
+
+    def keep():
+        write_json(RESULTS / f"{given.name}.json", results)
+
     side_by_side = ThreadPoolExecutor(given.at_once)
     try:
         trainings = [
             side_by_side.submit(train, name, [*sets, *every], path, given.out) for name, sets in models.items()
         ]
         judge = side_by_side.submit(open_encoder, store, frames, effort=EFFORTS[given.encoder])
-        for training in trainings:
-            training.result()
         encoder = judge.result()
         proof = judged(encoder.score(store, store.select("test", frames)), PROVEN)
+        results["encoder"] = {key: encoder.record[key] for key in ("identity", "training_slices", "device")}
+        results["encoder_on_test_subjects"] = proof
+        keep()
         proven = {name: of.get("holds", False) for name, of in proof.items()}
-        helpful = [side_by_side.submit(helps, name, given.out, share) for name, share in shares.items()]
+        for training in trainings:
+            training.result()
         found = {name: side_by_side.submit(measured, name, path, given.out, encoder, proven) for name in models}
-        results = {
-            "store": {key: store.description[key] for key in ("source", "count", "subjects", "fingerprint")},
-            "minutes": given.minutes,
-            "at_once": given.at_once,
-            "set": given.set,
-            "encoder": {key: encoder.record[key] for key in ("identity", "training_slices", "device")},
-            "encoder_on_test_subjects": proof,
-            "models": {name: of.result() for name, of in found.items()},
-            "differences": {
-                f"{one} - {other}": paired(one, other, given.out) for one, other in COMPARED if one in models
-            },
-            "utility": [of.result() for of in helpful],
+        helpful = [side_by_side.submit(helps, name, given.out, share) for name, share in shares.items()]
+        for name, of in found.items():
+            results["models"][name] = of.result()
+            keep()
+        results["differences"] = {
+            f"{one} - {other}": paired(one, other, given.out) for one, other in COMPARED if one in models
         }
+        keep()
+        results["utility"] = [of.result() for of in helpful]
+        keep()
     finally:
         side_by_side.shutdown(cancel_futures=True)
+    print("\n".join(lines(results)))
     for name in models:
         braingan("report", folder_of(name, given.out).root)
-    write_json(RESULTS / f"{given.name}.json", results)
-    print("\n".join(lines(results)))
 
 
 if __name__ == "__main__":

@@ -21,7 +21,8 @@ class EvaluationSettings(Settings):
     """File with the weights of `inception` or `inception-keras`; empty: where `braingan fetch inception` put them."""
     encoder: EffortName = "quick"
     """How the store's own encoder is trained, once: `quick` on slices of 64 pixels, for some minutes on two cores; or
-    `thorough` on 96 and five times as many slices, to judge by it whether slices show what they were told to."""
+    `thorough`, a wider one on slices of up to 128 and eight times as many, to judge by it whether slices show what they
+    were told to, best on a GPU."""
     count: Annotated[int, Field(ge=2)] = 4096
     """Slices compared on each side, at most; fewer where the held-out or the training subjects have fewer."""
     seeds: Annotated[int, Field(ge=1)] = 3

@@ -9,7 +9,7 @@ import torch
 import taught
 from braingan.data.store import Store
 from braingan.errors import InputError
-from braingan.evaluation.encoder import Effort, open_encoder, train_encoder
+from braingan.evaluation.encoder import Effort, open_encoder, train_encoder, training
 from braingan.evaluation.encoder import encoder as module
 from braingan.evaluation.encoder.network import EncoderNetwork
 from braingan.evaluation.encoder.questions import ANSWERED
@@ -160,11 +160,40 @@ def test_what_a_store_does_not_know_is_neither_learnt_nor_predicted(tmp_path):
     assert encoder.frames == ()
 
 
+def test_a_slice_and_its_mirror_image_get_the_same_answers(store, trained):
+    images = store.images(np.arange(8))
+    found, mirrored = trained.predict(images), trained.predict(images[:, :, ::-1])
+    assert (images != images[:, :, ::-1]).any()
+    for name in ("depth", "lesion_area_mm2", "frame_probabilities"):
+        np.testing.assert_allclose(found[name], mirrored[name], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bf16"])
+def test_it_learns_in_the_precision_that_the_device_multiplies_and_answers_in_float32(
+    own_store, monkeypatch, precision
+):
+    monkeypatch.setattr(training, "settle_precision", lambda *_: precision)
+    entered = []
+    monkeypatch.setattr(
+        EncoderNetwork,
+        "_stages",
+        lambda self, x, real=EncoderNetwork._stages: entered.append(real(self, x)) or entered[-1],
+    )
+    encoder = train_encoder(own_store, effort=SHORT)
+    assert {stages[-1].dtype for stages in entered if stages[-1].requires_grad} == {
+        torch.bfloat16 if precision == "bf16" else torch.float32
+    }
+    assert encoder.features(own_store.images(np.arange(2))).dtype == np.float32
+    assert entered[-1][-1].dtype == torch.float32
+
+
 def test_it_looks_as_finely_when_it_is_opened_again(own_store):
-    first = open_encoder(own_store, effort=Effort(16, 128))
-    again = open_encoder(own_store, effort=Effort(16, 128))
+    first = open_encoder(own_store, effort=Effort(16, 128, width=8))
+    again = open_encoder(own_store, effort=Effort(16, 128, width=8))
     assert first.network.side == again.network.side == 16
     images = own_store.images(np.arange(8))
+    assert first.features(images).shape == (8, 8 * 2**3)
+    assert "; 64 features after pooling" in EncoderFeatures(first).description
     np.testing.assert_array_equal(first.features(images), again.features(images))
     assert "larger than 16×16 resized" in EncoderFeatures(again).description
 

@@ -24,7 +24,7 @@ from torch import Tensor
 
 from braingan.data.store import Store
 from braingan.errors import InputError
-from braingan.evaluation.encoder.network import FEATURES, EncoderNetwork
+from braingan.evaluation.encoder.network import EncoderNetwork
 from braingan.evaluation.encoder.questions import Questions
 from braingan.evaluation.encoder.scores import held_out_scores, scores
 from braingan.evaluation.encoder.training import EFFORTS, Effort, train_network
@@ -70,7 +70,7 @@ class Encoder:
 
     @torch.no_grad()
     def predict(self, images: UInt8[np.ndarray, "n side side"]) -> dict[str, Shaped[np.ndarray, "n ..."]]:
-        """Return what slices show, as far as the store taught it.
+        """Return what slices show, as far as the store taught it: the mean answer of a slice and its mirror image.
 
         `frame` (names) and `frame_probabilities`, `label` and `label_probabilities`, `depth` (0 to 1 along
         the store's axis), `lesion_area_mm2` (at the store's pixel size) and `lesion_probability` (that there is any).
@@ -78,18 +78,18 @@ class Encoder:
         Raises:
             InputError: the slices are not of the store's side.
         """
-        raw = [self.network(slices)[0] for slices in self._batches(images)]
+        raw = [(self.network(s)[0] + self.network(s.flip(3))[0]) / 2 for s in self._batches(images)]
         return self.questions.read(torch.cat(raw) if raw else torch.zeros(0, self.questions.width))
 
     @torch.no_grad()
-    def features(self, images: UInt8[np.ndarray, "n side side"]) -> Float32[np.ndarray, "n 128"]:
+    def features(self, images: UInt8[np.ndarray, "n side side"]) -> Float32[np.ndarray, "n features"]:
         """Return the activations that predictions are read from, a row per slice.
 
         Raises:
             InputError: the slices are not of the store's side.
         """
         found = [self.network.features(slices).cpu().numpy() for slices in self._batches(images)]
-        return np.concatenate(found) if found else np.zeros((0, FEATURES), np.float32)
+        return np.concatenate(found) if found else np.zeros((0, self.network.width), np.float32)
 
     def score(self, store: Store, indices: Int[np.ndarray, " n"]) -> dict[str, dict[str, Any]]:
         """Return the scores on slices of a store."""
@@ -202,7 +202,7 @@ def _read(path: Path, identity: dict[str, Any]) -> Encoder | None:
         if record["identity"] != identity or hashlib.sha256(weights).hexdigest() != record["weights"]:
             return None
         questions = Questions.from_json(record["questions"])
-        network = EncoderNetwork(questions.width, questions.extent is not None, identity["side"])
+        network = EncoderNetwork(questions.width, questions.extent is not None, identity["side"], identity["width"])
         network.load_state_dict(load(weights))
     except (InputError, OSError, KeyError, TypeError, RuntimeError):  # the last: weights of another network
         return None

@@ -23,10 +23,8 @@ SIDE = 64
 """Larger slices are shrunk to so many pixels, unless more is asked for."""
 RARE = -4.0
 """Logit of lesion that a cell begins with."""
-CHANNELS = (16, 32, 64, 128)
-FEATURES = CHANNELS[-1]
-PYRAMID = 24
-"""Channels in which the stages are added up."""
+WIDTH, STAGES = 16, 4
+"""Channels of the first stage, unless more is asked for; each further stage has twice as many."""
 
 
 def shrunk(slices: Float[Tensor, "n 1 side side"], side: int = SIDE) -> Float[Tensor, "n 1 small small"]:
@@ -59,11 +57,12 @@ def convolution(before: int, after: int, size: int, stride: int) -> nn.Sequentia
 class LesionMap(nn.Module):
     """Which share of each cell is lesion, as a logit, from the maps of all stages."""
 
-    def __init__(self) -> None:
+    def __init__(self, channels: list[int]) -> None:
         super().__init__()
-        self.sides = nn.ModuleList(nn.Conv2d(channels, PYRAMID, 1) for channels in CHANNELS)
-        self.joints = nn.ModuleList(convolution(PYRAMID, PYRAMID, size=3, stride=1) for _ in CHANNELS)
-        self.logit = nn.Conv2d(PYRAMID, 1, 1)
+        shared = 3 * channels[0] // 2
+        self.sides = nn.ModuleList(nn.Conv2d(count, shared, 1) for count in channels)
+        self.joints = nn.ModuleList(convolution(shared, shared, size=3, stride=1) for _ in channels)
+        self.logit = nn.Conv2d(shared, 1, 1)
         self.logit.bias = nn.Parameter(torch.full((1,), RARE))
 
     def forward(self, stages: list[Float[Tensor, "n _ _ _"]]) -> Float[Tensor, "n h w"]:
@@ -83,15 +82,16 @@ class EncoderNetwork(nn.Module):
     With `lesions`, the last but one answer is the logit of there being any, the last the share of the slice.
     """
 
-    def __init__(self, answers: int, lesions: bool, side: int = SIDE) -> None:
+    def __init__(self, answers: int, lesions: bool, side: int = SIDE, width: int = WIDTH) -> None:
         super().__init__()
-        self.side = side
-        stages = [convolution(1, CHANNELS[0], size=5, stride=2)]
-        for before, after in pairwise(CHANNELS):
+        channels = [width * 2**stage for stage in range(STAGES)]
+        self.side, self.width = side, channels[-1]
+        stages = [convolution(1, width, size=5, stride=2)]
+        for before, after in pairwise(channels):
             stages.append(nn.Sequential(convolution(before, after, size=3, stride=2), Residual(after)))
         self.stages = nn.ModuleList(stages)
-        self.heads = nn.Linear(FEATURES, answers - lesions)
-        self.lesion_map = LesionMap() if lesions else None
+        self.heads = nn.Linear(self.width, answers - lesions)
+        self.lesion_map = LesionMap(channels) if lesions else None
         self.most = nn.Parameter(torch.ones(()))
         """How much the likeliest cell says of whether there is any."""
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -101,7 +101,7 @@ class EncoderNetwork(nn.Module):
         """Where it lies."""
         return self.most.device
 
-    def features(self, slices: Float[Tensor, "n 1 side side"]) -> Float[Tensor, "n 128"]:
+    def features(self, slices: Float[Tensor, "n 1 side side"]) -> Float[Tensor, "n features"]:
         """Return the features of slices, black 0 and white 1."""
         return self._stages(slices)[-1].mean(dim=(2, 3))
 

@@ -10,7 +10,6 @@ from jaxtyping import Float32, UInt8
 
 from braingan.data.store import Store
 from braingan.evaluation.encoder import EFFORTS, Encoder, open_encoder
-from braingan.evaluation.encoder.network import FEATURES
 from braingan.evaluation.features.extractor import Extractor
 from braingan.evaluation.settings import EffortName
 
@@ -43,7 +42,7 @@ class EncoderFeatures(Extractor):
         """
         return cls(open_encoder(store, frames, effort=EFFORTS[effort]))
 
-    def features(self, images: UInt8[np.ndarray, "n side side"]) -> Float32[np.ndarray, "n 128"]:
+    def features(self, images: UInt8[np.ndarray, "n side side"]) -> Float32[np.ndarray, "n features"]:
         """Return a row per slice."""
         return self.encoder.features(images)
 
@@ -57,7 +56,7 @@ def _described(encoder: Encoder) -> str:
     return (
         f"the store's own encoder, trained on {record['training_slices']} real slices of "
         f"{record['training_subjects']} training subjects to tell {', '.join(encoder.questions.asked)} ({held_out}); "
-        f"{FEATURES} features after pooling; slices of 8 bits, larger than "
+        f"{encoder.network.width} features after pooling; slices of 8 bits, larger than "
         f"{side}×{side} resized to that bilinearly (antialiased), not rounded; "
         f"weights SHA-256 {record['weights'][:12]}…{note}"
     )
