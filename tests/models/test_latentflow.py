@@ -94,6 +94,39 @@ def test_a_lower_temperature_is_less_noise():
     torch.testing.assert_close(*made)
 
 
+def test_guidance_goes_beyond_what_depth_and_lesion_change_each(monkeypatch):
+    words = Vocabulary(frames=("a", "b"), depth=(0.0, 1.0), lesion=(0.0, 9.0))
+    generator = LatentFlow(flow_widths=(8, 8), widths=(8, 8, 8)).build(32, words)["generator"]
+    monkeypatch.setattr(
+        generator.field,
+        "forward",
+        lambda x, t, told: x * (told.nan_to_num() @ torch.tensor([1000.0, 0, 10, 1]))[:, None],
+    )
+    x, t = torch.ones(2, 1), torch.zeros(2)
+    told = torch.tensor([[1.0, torch.nan, 0.5, 2.0], [0.0, torch.nan, torch.nan, 3.0]])
+    assert generator.guidance(told, (0.0, 0.0))(x, t).flatten().tolist() == [1007.0, 3.0]
+    assert generator.guidance(told, (0.5, 2.0))(x, t).flatten().tolist() == [1007 + 0.5 * 5 + 2 * 2, 3 + 2 * 3]
+    assert told.isnan().sum() == 3
+    alone = LatentFlow(flow_widths=(8, 8), widths=(8, 8, 8)).build(32)["generator"]
+    assert alone.guidance(told, (0.5, 2.0)).func is alone.field  # knows neither
+
+
+@pytest.mark.parametrize("weight", [(0.0, 0.0), (0.5, 2.0)])
+def test_a_run_s_guidance_is_in_its_slices_and_once_the_flow_has_ended_in_what_the_decoder_completes(
+    monkeypatch, weight
+):
+    seen, plain = [], latentflow.FlowAndDecoder.guidance
+    monkeypatch.setattr(
+        latentflow.FlowAndDecoder, "guidance", lambda self, told, of: seen.append(of) or plain(self, told, of)
+    )
+    model, networks = built(guidance=weight)
+    sampled(model, networks, torch.randn(2, model.latent_size(32)))
+    networks["generator"].field.requires_grad_(False)
+    real = Real.alone(torch.rand(4, 1, 32, 32) * 2 - 1)
+    model.make(networks["generator"], real, torch.randn(4, model.latent_size(32)), nullcontext)
+    assert seen == [weight, weight]
+
+
 def test_mirrored_slices_are_fitted_too_unless_they_are_not_wanted():
     slices = torch.rand(8, 1, 32, 32) * 2 - 1
     for mirror in (True, False):

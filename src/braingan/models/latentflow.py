@@ -7,7 +7,7 @@ the same batches. The division of labour is latent diffusion's (Rombach et al., 
 Image Synthesis with Latent Diffusion Models, 2022), but for the encoder, which needs no training.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from types import MappingProxyType
 from typing import Annotated, Literal, final
@@ -23,9 +23,10 @@ from braingan.models.architecture import Architecture, Autocast, Made, Rate, Rea
 from braingan.models.blockcode import BLOCK, BlockCode
 from braingan.models.decoder import Decoder, bounded, patch_discriminator, reconstruction_error
 from braingan.models.flow import VelocityField, flow, matching_loss, stops
-from braingan.models.told import left_open
+from braingan.models.told import DEPTH, LESION, left_open
 
 Channels = Annotated[int, Field(ge=8, multiple_of=8)]
+Weight = Annotated[float, Field(ge=0)]
 
 
 def channels(vocabulary: Vocabulary) -> int:
@@ -48,6 +49,7 @@ class FlowAndDecoder(nn.Module):
         self.grid, self.noise_side = side // BLOCK, side // 2
         self.code_channels = components * channels(vocabulary)
         self.decoder = Decoder(BlockCode(side, components, channels(vocabulary)), widths)
+        self.known = vocabulary.depth is not None, vocabulary.lesion is not None
         names = len(vocabulary.frames), len(vocabulary.labels)
         self.field = VelocityField(self.code_channels, self.grid, *flow_widths, *names)
 
@@ -77,16 +79,36 @@ class FlowAndDecoder(nn.Module):
         drawn: Tensor = self.field.told.draw(wished, latents[:, -1])
         return drawn
 
+    def guidance(self, told: Float[Tensor, "n 4"], weights: tuple[float, float]) -> Callable[[Tensor, Tensor], Tensor]:
+        """Return the field that makes more of depth and lesion than slices like them would,
+
+        v(x, t, told) + Σ w (v(x, t, told) - v(x, t, told but for one)): classifier-free guidance (Ho and Salimans,
+        2022, equation 6) by each of the two apart, since training withholds each apart.
+        """
+        known = zip(self.known, (DEPTH, LESION), weights, strict=True)
+        guided = [(one, weight) for there, one, weight in known if there and weight]
+        if not guided:
+            return partial(self.field, told=told)
+        unknown = torch.full_like(told[:, :1], torch.nan)
+        withheld = [(torch.cat([told[:, :one], unknown, told[:, one + 1 :]], 1), weight) for one, weight in guided]
+
+        def field(x: Tensor, t: Tensor) -> Tensor:
+            as_told: Tensor = self.field(x, t, told)
+            return as_told + torch.stack([w * (as_told - self.field(x, t, less)) for less, w in withheld]).sum(0)
+
+        return field
+
     def forward(
         self,
         latents: Float[Tensor, "n latent"],
         told: Float[Tensor, "n 4"],
         times: Sequence[float],
         temperature: float,
+        guidance: tuple[float, float] = (0.0, 0.0),
     ) -> Float[Tensor, "n k side side"]:
         """Make slices in -1..1 by a flow that stops at these times, from noise of that standard deviation."""
         start, noise = self.parts(latents)
-        codes = flow(partial(self.field, told=told), temperature * start, times)
+        codes = flow(self.guidance(told, guidance), temperature * start, times)
         made: Tensor = self.decoder(codes, noise).clamp(-1, 1)
         return made
 
@@ -114,6 +136,9 @@ class LatentFlow(Architecture):
     """Steps of the flow to a slice; all but the last evaluate its network twice. With masks the first is two."""
     temperature: Annotated[float, Field(gt=0)] = 0.95
     """Standard deviation of the noise that slices begin as: below 1 gives fewer unlikely ones."""
+    guidance: tuple[Weight, Weight] = (0.0, 0.0)
+    """How much more slices make of the depth, and of the lesion, that they are told than training slices do. Each of
+    the two costs as much as the flow itself; 0 costs nothing."""
     flow_rate: Annotated[float, Field(gt=0)] = 3.75
     """The flow's learning rate, in units of `training.learning_rate`."""
     flow_images: Annotated[float, Field(gt=0)] = 12_000
@@ -215,8 +240,8 @@ class LatentFlow(Architecture):
         elif flown := int(self.flow_share * own):
             own -= flown
             with torch.no_grad(), autocast():
-                field = partial(generator.field, told=real.told[own:])
-                codes = torch.cat([codes[:own], flow(field, self.temperature * start[own:], self.times)])
+                guided = generator.guidance(real.told[own:], self.guidance)
+                codes = torch.cat([codes[:own], flow(guided, self.temperature * start[own:], self.times)])
         with autocast():
             drawn = generator.decoder(codes, noise)
         fake, error = bounded(drawn), reconstruction_error(drawn[:own], slices[:own])
@@ -237,5 +262,5 @@ class LatentFlow(Architecture):
     ) -> Float[Tensor, "n k side side"]:
         """Make slices by `steps` of the flow."""
         with torch.no_grad():
-            made: Tensor = generator(latents, told, self.times, self.temperature)
+            made: Tensor = generator(latents, told, self.times, self.temperature, self.guidance)
             return made
