@@ -3,16 +3,16 @@
     python benchmarks/conditions.py OUT [--data STORE] [--subjects 400] [--slices 60:100/155] [--minutes 20]
             [--lesions 0.9] [--encoder thorough] [--at-once 1] [--set KEY=VALUE] [--name conditions]
 
-Takes a store, or makes one of phantoms of four frames; trains `latentflow` told all, with and without masks, and told
-nothing for equal time; proves the store's encoder on held-out slices; evaluates all on all test subjects; wishes for
-slices of every frame and label at depths and with lesions in between, and has the encoder look at them; says by paired
-intervals what being told and masks cost; and asks `braingan utility` whether slices help those who have few subjects:
-of the told run that makes masks, or knows labels, and of one like it that saw no others than these few. What the store
-cannot have is left out, and where the encoder does not prove itself, what it says of generated slices is printed, but
-counts for nothing; of lesions it is proven frame by frame as well, since not every frame shows them. Trainings at once
-share the machine, so that their minutes are not those of one alone, nor quite the same images; the results say how many
-each saw. Stopped anywhere, the same command goes on. Each line says what was wanted and whether it holds; all of it is
-written to `benchmarks/results/NAME.json`, part by part as it is found.
+Takes a store, or makes one of phantoms of four frames (extra `align`); trains `latentflow` told all, with and without
+masks, and told nothing for equal time; proves the store's encoder on held-out slices; evaluates all on all test
+subjects; wishes for slices of every frame and label at depths and with lesions in between, and has the encoder look at
+them; says by paired intervals what being told and masks cost; and asks `braingan utility` whether slices help those who
+have few subjects: of the told run that makes masks, or knows labels, and of one like it that saw no others than these
+few. What the store cannot have is left out, and where the encoder does not prove itself, what it says of generated
+slices is printed, but counts for nothing; of lesions it is proven frame by frame as well, since not every frame shows
+them. Trainings at once share the machine, so that their minutes are not those of one alone, nor quite the same images;
+the results say how many each saw. Stopped anywhere, the same command goes on. Each line says what was wanted and
+whether it holds; all of it is written to `benchmarks/results/NAME.json`, part by part as it is found.
 """
 
 import argparse
@@ -223,13 +223,8 @@ def asked(arguments):
     return parser.parse_args(arguments)
 
 
-def main(arguments=None):
-    given = asked(arguments)
-    path = given.data or given.out / "store"
-    if given.data is None:
-        sets = ("--set", f"data.slices={given.slices}", "--set", "data.align=rigid")  # else no slice shows its depth
-        braingan("phantom", "--subjects", given.subjects, "--lesions", given.lesions, "--store", *sets, "--out", path)
-    store = Store.open(path)
+def teachable(store):
+    """Return the models that a store can teach, by their settings, and on which shares of subjects utility is asked."""
     no_masks = why_no_masks(store.columns["lesion_area_mm2"][store.select("train")])
     models = {name: sets for name, sets in MODELS.items() if name != MASKS or not no_masks}
     teaching = MASKS if MASKS in models else "told"
@@ -238,10 +233,20 @@ def main(arguments=None):
     taught = MASKS in models or len(names(store.columns["label"])) > 1
     if taught and not (MASKS in models and why_no_masks(store.columns["lesion_area_mm2"][drawn(store, few)])):
         models[FEW] = [*models[teaching], f"training.subjects={few}"]
+    return models, {name: share for name, share in ((teaching, FEW_SHARE), (FEW, 1)) if name in models}
+
+
+def main(arguments=None):
+    given = asked(arguments)
+    path = given.data or given.out / "store"
+    if given.data is None:
+        sets = ("--set", f"data.slices={given.slices}", "--set", "data.align=rigid")  # else no slice shows its depth
+        braingan("phantom", "--subjects", given.subjects, "--lesions", given.lesions, "--store", *sets, "--out", path)
+    store = Store.open(path)
+    models, shares = teachable(store)
     frames = tuple(store.description["settings"]["frames"])  # as the runs have them: the same encoder
     every = [f"training.minutes={given.minutes}", "training.epochs=100000", "evaluation.also=['encoder']"]
     every += [f"evaluation.encoder={given.encoder}", *given.set]
-    shares = {name: share for name, share in ((teaching, FEW_SHARE), (FEW, 1)) if name in models}
     results = {
         "store": {key: store.description[key] for key in ("source", "count", "subjects", "fingerprint")},
         "minutes": given.minutes,
@@ -260,24 +265,24 @@ def main(arguments=None):
             side_by_side.submit(train, name, [*sets, *every], path, given.out) for name, sets in models.items()
         ]
         judge = side_by_side.submit(open_encoder, store, frames, effort=EFFORTS[given.encoder])
+        for training in trainings:
+            training.result()
         encoder = judge.result()
         proof = judged(encoder.score(store, store.select("test", frames)), PROVEN)
         results["encoder"] = {key: encoder.record[key] for key in ("identity", "training_slices", "device")}
         results["encoder_on_test_subjects"] = proof
         keep()
-        proven = {name: of.get("holds", False) for name, of in proof.items()}
-        for training in trainings:
-            training.result()
+        proven = {name: score.get("holds", False) for name, score in proof.items()}
         found = {name: side_by_side.submit(measured, name, path, given.out, encoder, proven) for name in models}
         helpful = [side_by_side.submit(helps, name, given.out, share) for name, share in shares.items()]
-        for name, of in found.items():
-            results["models"][name] = of.result()
+        for name, model in found.items():
+            results["models"][name] = model.result()
             keep()
         results["differences"] = {
             f"{one} - {other}": paired(one, other, given.out) for one, other in COMPARED if one in models
         }
         keep()
-        results["utility"] = [of.result() for of in helpful]
+        results["utility"] = [utility.result() for utility in helpful]
         keep()
     finally:
         side_by_side.shutdown(cancel_futures=True)

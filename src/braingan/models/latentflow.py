@@ -80,10 +80,10 @@ class FlowAndDecoder(nn.Module):
         return drawn
 
     def guidance(self, told: Float[Tensor, "n 4"], weights: tuple[float, float]) -> Callable[[Tensor, Tensor], Tensor]:
-        """Return the field that makes more of depth and lesion than slices like them would,
+        """Return the field, or with weights w of depth and lesion one that goes on from what each changes in it,
 
         v(x, t, told) + Σ w (v(x, t, told) - v(x, t, told but for one)): classifier-free guidance (Ho and Salimans,
-        2022, equation 6) by each of the two apart, since training withholds each apart.
+        2022, equation 6), by each apart, since training withholds each apart. What is unknown changes nothing.
         """
         known = zip(self.known, (DEPTH, LESION), weights, strict=True)
         guided = [(one, weight) for there, one, weight in known if there and weight]
@@ -104,7 +104,7 @@ class FlowAndDecoder(nn.Module):
         told: Float[Tensor, "n 4"],
         times: Sequence[float],
         temperature: float,
-        guidance: tuple[float, float] = (0.0, 0.0),
+        guidance: tuple[float, float],
     ) -> Float[Tensor, "n k side side"]:
         """Make slices in -1..1 by a flow that stops at these times, from noise of that standard deviation."""
         start, noise = self.parts(latents)

@@ -29,7 +29,7 @@ from braingan.evaluation.encoder.questions import Questions
 from braingan.evaluation.encoder.scores import held_out_scores, scores
 from braingan.evaluation.encoder.training import EFFORTS, Effort, train_network
 from braingan.folders import read_json, write_bytes, write_json
-from braingan.training.devices import accelerator
+from braingan.training.devices import accelerator, settle_precision
 
 FORMAT = 3
 """Another number, another network or training: encoders of before are left aside."""
@@ -78,7 +78,7 @@ class Encoder:
         Raises:
             InputError: the slices are not of the store's side.
         """
-        raw = [(self.network(s)[0] + self.network(s.flip(3))[0]) / 2 for s in self._batches(images)]
+        raw = [(self.network(of)[0] + self.network(of.flip(3))[0]) / 2 for of in self._batches(images)]
         return self.questions.read(torch.cat(raw) if raw else torch.zeros(0, self.questions.width))
 
     @torch.no_grad()
@@ -89,7 +89,7 @@ class Encoder:
             InputError: the slices are not of the store's side.
         """
         found = [self.network.features(slices).cpu().numpy() for slices in self._batches(images)]
-        return np.concatenate(found) if found else np.zeros((0, self.network.width), np.float32)
+        return np.concatenate(found) if found else np.zeros((0, self.network.feature_count), np.float32)
 
     def score(self, store: Store, indices: Int[np.ndarray, " n"]) -> dict[str, dict[str, Any]]:
         """Return the scores on slices of a store."""
@@ -152,6 +152,7 @@ def train_encoder(store: Store, frames: tuple[str, ...] = (), seed: int = 0, eff
         "training_subjects": len(np.unique(store.columns["subject"][training])),
         "threads": torch.get_num_threads(),
         "device": network.device.type,
+        "precision": settle_precision("auto", network.device),
         "torch": torch.__version__,
         "questions": asdict(questions),
         "scores": {},

@@ -85,12 +85,12 @@ class EncoderNetwork(nn.Module):
     def __init__(self, answers: int, lesions: bool, side: int = SIDE, width: int = WIDTH) -> None:
         super().__init__()
         channels = [width * 2**stage for stage in range(STAGES)]
-        self.side, self.width = side, channels[-1]
+        self.side, self.feature_count = side, channels[-1]
         stages = [convolution(1, width, size=5, stride=2)]
         for before, after in pairwise(channels):
             stages.append(nn.Sequential(convolution(before, after, size=3, stride=2), Residual(after)))
         self.stages = nn.ModuleList(stages)
-        self.heads = nn.Linear(self.width, answers - lesions)
+        self.heads = nn.Linear(self.feature_count, answers - lesions)
         self.lesion_map = LesionMap(channels) if lesions else None
         self.most = nn.Parameter(torch.ones(()))
         """How much the likeliest cell says of whether there is any."""

@@ -1,8 +1,8 @@
 """The encoder's training: a fixed number of images with a learning rate that rises and falls once.
 
 AdamW (Loshchilov and Hutter, 2019) with the one-cycle schedule (Smith and Topin, Super-convergence, 2018), which ends
-at rest: the last weights are taken. The network is in bf16 where the device multiplies it, on a CPU about twice as
-fast. On one CPU the same seed and number of threads give the same weights.
+at rest: the last weights are taken. The network is in bf16 where the device multiplies it. On
+one CPU the same seed and number of threads give the same weights.
 """
 
 from dataclasses import dataclass

@@ -56,7 +56,7 @@ def _described(encoder: Encoder) -> str:
     return (
         f"the store's own encoder, trained on {record['training_slices']} real slices of "
         f"{record['training_subjects']} training subjects to tell {', '.join(encoder.questions.asked)} ({held_out}); "
-        f"{encoder.network.width} features after pooling; slices of 8 bits, larger than "
+        f"{encoder.network.feature_count} features after pooling; slices of 8 bits, larger than "
         f"{side}×{side} resized to that bilinearly (antialiased), not rounded; "
         f"weights SHA-256 {record['weights'][:12]}…{note}"
     )
