@@ -144,13 +144,18 @@ def test_metrics_and_their_floors_stand_in_the_card(told, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "which", ["told", pytest.param("trained", marks=pytest.mark.slow), pytest.param("masked", marks=pytest.mark.slow)]
+    ("which", "changes"),
+    [
+        ("told", {"steps": 1}),  # each step makes the graph longer, and guidance each step
+        pytest.param("told", {"steps": 1, "guidance": (0.5, 0.5)}, marks=pytest.mark.slow),
+        pytest.param("trained", {}, marks=pytest.mark.slow),
+        pytest.param("masked", {}, marks=pytest.mark.slow),
+    ],
 )
-def test_onnx_makes_the_same_slices(which, request, tmp_path):
+def test_onnx_makes_the_same_slices(which, changes, request, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime")
     generator = TrainedGenerator.open(request.getfixturevalue(which))
-    if which == "told":  # each step makes the graph longer
-        generator = replace(generator, model=generator.model.model_copy(update={"steps": 1}))
+    generator = replace(generator, model=generator.model.model_copy(update=changes))
     torch.manual_seed(0)
     for parameter in getattr(generator.networks["generator"], "field", torch.nn.Module()).parameters():
         torch.nn.init.normal_(parameter, std=0.1)
