@@ -50,7 +50,7 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=0)
     chosen = parser.parse_args()
-    device = Device.choose("float32", chosen.threads).describe()
+    device = Device.choose("auto", chosen.threads).describe()
     found = {}
     for path in chosen.stores:
         store = Store.open(path)
