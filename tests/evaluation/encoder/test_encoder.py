@@ -187,8 +187,9 @@ def test_it_learns_in_the_precision_that_the_device_multiplies_and_answers_in_fl
     assert entered[-1][-1].dtype == torch.float32
 
 
-def test_it_looks_as_finely_when_it_is_opened_again(own_store):
+def test_it_looks_as_finely_when_it_is_opened_again(own_store, monkeypatch):
     first = open_encoder(own_store, effort=Effort(16, 128, width=8))
+    monkeypatch.setattr(module, "train_network", None)
     again = open_encoder(own_store, effort=Effort(16, 128, width=8))
     assert first.network.side == again.network.side == 16
     images = own_store.images(np.arange(8))
