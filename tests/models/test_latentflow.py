@@ -57,6 +57,16 @@ def test_with_masks_the_flow_stops_early_once_more_and_learns_at_earlier_times(m
     assert [of.tolist() for of in seen] == [[0.0] * 4, [-1.0] * 4]
 
 
+def test_the_discriminator_sees_slices_without_their_masks():
+    model, words = LatentFlow(flow_widths=(8, 8), widths=(8, 8, 8), mirror=False), Vocabulary(masks=True)
+    networks, real = model.build(32, words), Real.alone(torch.rand(4, 2, 32, 32) * 2 - 1)
+    model.fit(networks, real)
+    latents = torch.randn(4, model.latent_size(32, words), generator=torch.Generator().manual_seed(0))
+    made = model.make(networks["generator"], real, latents, nullcontext)
+    assert torch.equal(made.real, real.slices[:, :1])
+    assert made.fake.shape == (4, 1, 32, 32)
+
+
 def test_a_latent_is_the_flow_s_noise_the_decoder_s_and_seven_choices():
     model, networks = built()
     latents = torch.arange(2.0 * model.latent_size(32)).reshape(2, -1)

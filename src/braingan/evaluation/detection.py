@@ -23,16 +23,11 @@ MOST_LOGIT = 50.0
 Confusion = dict[str, dict[str, int]]
 
 
-def probabilities(
-    discriminator: nn.Module,
-    images: UInt8[np.ndarray, "n side side"],
-    masks: Bool[np.ndarray, "n side side"] | None = None,
-) -> Float[np.ndarray, " n"]:
-    """Return a run's own discriminator's probability that each slice, with its mask if it judges both, is real."""
-    channels = images[:, None] if masks is None else np.stack([images, masks * np.uint8(255)], 1)
+def probabilities(discriminator: nn.Module, images: UInt8[np.ndarray, "n side side"]) -> Float[np.ndarray, " n"]:
+    """Return a run's own discriminator's probability that each slice is real."""
     found, device = [], next((of.device for of in discriminator.parameters()), CPU)
     for start in range(0, len(images), BATCH):
-        slices = torch.from_numpy(to_model_range(channels[start : start + BATCH])).to(device)
+        slices = torch.from_numpy(to_model_range(images[start : start + BATCH, None])).to(device)
         found.append(probability_real(discriminator, slices).double().cpu().numpy())
     return np.concatenate(found)
 

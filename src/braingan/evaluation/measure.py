@@ -287,7 +287,7 @@ def _own_discriminator(material: Material) -> Confusion | None:
     if material.generator is None or "discriminator" not in material.generator.networks:
         return None
     network = material.generator.networks["discriminator"]
-    return confusion(*(probabilities(network, of.images, of.masks) for of in (material.real, material.generated[0])))
+    return confusion(*(probabilities(network, of.images) for of in (material.real, material.generated[0])))
 
 
 def _curves(comparison: Comparison) -> dict[str, dict[str, list[float]]]:

@@ -33,20 +33,19 @@ def convolution(channels: int, out: int, size: int, gain: float = 1.0) -> nn.Con
     return layer
 
 
-def from_noise(out: int) -> "FromFew":
+def from_noise(out: int) -> "FromOne":
     """Make a layer that adds noise, at first a tenth of what it is added to."""
-    layer = FromFew(1, out, 1, bias=False)
+    layer = FromOne(1, out, 1, bias=False)
     nn.init.normal_(layer.weight, std=0.1)
     return layer
 
 
-class FromFew(nn.Conv2d):
-    """A convolution of one channel or two."""
+class FromOne(nn.Conv2d):
+    """A convolution of one channel."""
 
-    def forward(self, input: Float[Tensor, "n k h w"]) -> Float[Tensor, "n c h2 w2"]:
+    def forward(self, input: Float[Tensor, "n 1 h w"]) -> Float[Tensor, "n c h2 w2"]:
         """Convolve, channels-last."""
-        last = one_channel_last(input) if input.shape[1] == 1 else input.contiguous(memory_format=torch.channels_last)
-        return super().forward(last)
+        return super().forward(one_channel_last(input))
 
 
 class Residual(nn.Module):
@@ -130,11 +129,11 @@ def bounded(x: Float[Tensor, "n k side side"]) -> Float[Tensor, "n k side side"]
     return clamped
 
 
-def patch_discriminator(channels: int = 1, widths: tuple[int, int, int] = (32, 64, 128)) -> nn.Sequential:
+def patch_discriminator(widths: tuple[int, int, int] = (32, 64, 128)) -> nn.Sequential:
     """Slices to a logit a patch, of 38 pixels' sight, at an eighth of the side."""
     first, second, third = widths
     layers = nn.Sequential(
-        FromFew(channels, first, 4, 2, 1), nn.LeakyReLU(SLOPE),
+        FromOne(1, first, 4, 2, 1), nn.LeakyReLU(SLOPE),
         nn.Conv2d(first, second, 4, 2, 1), BatchNormalization(second), nn.LeakyReLU(SLOPE),
         nn.Conv2d(second, third, 4, 2, 1), BatchNormalization(third), nn.LeakyReLU(SLOPE),
         nn.Conv2d(third, third, 3, padding=1), nn.LeakyReLU(SLOPE),

@@ -189,7 +189,7 @@ class LatentFlow(Architecture):
                 f"--size {max(round(side / 2 / BLOCK), 1) * 2 * BLOCK}."
             )
         generator = FlowAndDecoder(side, self.components, self.flow_widths, self.widths, vocabulary)
-        return nn.ModuleDict({"generator": generator, "discriminator": patch_discriminator(channels(vocabulary))})
+        return nn.ModuleDict({"generator": generator, "discriminator": patch_discriminator()})
 
     def fit(self, networks: nn.ModuleDict, real: Real) -> None:
         """Fit the linear code, to mirrored slices too where the training mirrors, and what slices are told."""
@@ -222,7 +222,8 @@ class LatentFlow(Architecture):
         """Complete real slices' codes y, and teach the flow; the further loss, with noise z, is
 
         λ E|decoder(y) - x| + E‖v(x_t, t, told) - (y - z)‖², the first term for the decoder, the second for the flow.
-        The first is `reconstruction_error`: a sum over the channels, so that a mask takes nothing from its slice. Once
+        The first is `reconstruction_error`: a sum over the channels, so that a mask takes nothing from its slice. Of
+        masks the discriminator sees nothing: real ones have two values, and it would tell slices apart by that. Once
         the flow learns no more, the second is gone and some of the codes are the flow's own: these have no real slice
         to be like, and the discriminator alone judges them.
         """
@@ -244,11 +245,11 @@ class LatentFlow(Architecture):
                 codes = torch.cat([codes[:own], flow(guided, self.temperature * start[own:], self.times)])
         with autocast():
             drawn = generator.decoder(codes, noise)
-        fake, error = bounded(drawn), reconstruction_error(drawn[:own], slices[:own])
+        fake, error = bounded(drawn[:, :1]), reconstruction_error(drawn[:own], slices[:own])
         further, scalars = self.reconstruction * error, {"reconstruction_error": error.detach()}
         if matching is None:
-            return Made(slices, fake, further, scalars)
-        return Made(slices, fake, further + matching, scalars | {"flow_loss": matching.detach()})
+            return Made(slices[:, :1], fake, further, scalars)
+        return Made(slices[:, :1], fake, further + matching, scalars | {"flow_loss": matching.detach()})
 
     def draw(
         self, generator: nn.Module, latents: Float[Tensor, "n latent"], wished: Float[Tensor, "n 4"]

@@ -1,9 +1,9 @@
 """What a generator is told of a slice, and how that is drawn where nobody says it.
 
 A row of conditions (`braingan.data.conditions`) becomes the sum of one vector a condition; what is unknown (NaN) adds
-nothing. In training each condition is made unknown at times, so that any of them can be left open (Ho and Salimans,
-Classifier-free Diffusion Guidance, 2021, whose guidance is not used here). What is left open in sampling is drawn from
-the training slices' own rows, near to what is wished for:
+nothing. In training each condition is made unknown at times, so that any of them can be left open, and made more of (Ho
+and Salimans, Classifier-free Diffusion Guidance, 2021). What is left open in sampling is drawn from the training
+slices' own rows, near to what is wished for:
 
     P(row r) ∝ Π exp(-(w_c - r_c)² / 2 h_c²)    over the conditions c that are wished for
 

@@ -106,8 +106,7 @@ def networks_of(generator: TrainedGenerator) -> list[dict[str, Any]]:
     """Return a run's networks with their parameters, and layer by layer where they are such."""
     side = generator.config["recipe"]["data"]["size"]
     latent = torch.zeros(1, generator.latent_size)
-    channels = 2 if generator.vocabulary.masks else 1
-    inputs = {"generator": latent, "discriminator": torch.zeros(1, channels, side, side)}
+    inputs = {"generator": latent, "discriminator": torch.zeros(1, 1, side, side)}
     found = []
     for name, network in generator.networks.items():
         total, trainable = count_parameters(network)
