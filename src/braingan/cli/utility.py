@@ -18,6 +18,7 @@ def command(
     ] = 0.1,
     seeds: Annotated[int, typer.Option(min=2, help="Repetitions, each with other subjects, slices and weights.")] = 5,
     steps: Annotated[int, typer.Option(min=2, help="Steps of each training, of 16 slices.")] = 1000,
+    most: Annotated[int, typer.Option(min=16, help="Slices generated for each seed, at most.")] = 4096,
 ) -> None:
     """Train a small network on few real slices, on generated ones, and on both; test it on real test subjects."""
     from braingan.evaluation.material import open_store_of
@@ -28,7 +29,7 @@ def command(
 
     device = Device.choose("float32").device
     generator = TrainedGenerator.open(RunFolder(run), device=device)
-    found = utility(generator, open_store_of(generator.run, data), share, seeds, steps)
+    found = utility(generator, open_store_of(generator.run, data), share, seeds, steps, most)
     write_json(generator.snapshot.utility, found)
     typer.echo(
         f"{found['task']} by {found['score']}: {found['test_subjects']} real test subjects; {found['few_subjects']} "

@@ -18,16 +18,17 @@ def test_each_arm_learns_from_its_own_slices_and_is_scored_on_test_subjects(whic
     generator, store = TrainedGenerator.open(run), Store.open(run.root.parent / "store")
     task, test, seen = Task.of(generator), store.select("test"), []
 
-    def training(task, sources, steps, seed):
-        seen.append((seed, sources))
-        return sources
+    def training(path, task, sources, steps, seed):
+        path.parent.mkdir(exist_ok=True)
+        seen.append((seed, sources()))
+        return sources()
 
     def answering(task, sources, wanted):
         np.testing.assert_array_equal(wanted.images, store.images(test))
         right = len(sources) == 2
         return (wanted.targets > 0) & right if task.name == "segmentation" else np.eye(2)[wanted.targets] * right
 
-    monkeypatch.setattr("braingan.evaluation.utility.compare.trained", training)
+    monkeypatch.setattr("braingan.evaluation.utility.compare._kept", training)
     monkeypatch.setattr("braingan.evaluation.utility.compare._answers", answering)
     found = utility(generator, store, 0.2, 2, 3)
     assert found["arms"]["both"] == {
@@ -44,6 +45,25 @@ def test_each_arm_learns_from_its_own_slices_and_is_scored_on_test_subjects(whic
         assert both == [real[0], synthetic[0]]
     assert found["generated"] == min(3 * 16, len(store.select("train")))
     assert found["few_subjects"] == len(np.unique(store.columns["subject"][few[0]])) < found["generator_saw_subjects"]
+
+
+def test_what_stopped_goes_on_where_it_was(masked, monkeypatch):
+    generator, store = TrainedGenerator.open(masked), Store.open(masked.root.parent / "store")
+    whole, trainings = utility(generator, store, 0.2, 2, 3, 16), []
+
+    def stopping(task, sources, steps, seed):
+        trainings.append(seed)
+        if len(trainings) == 5:
+            raise KeyboardInterrupt
+        return trained(task, sources, steps, seed)
+
+    monkeypatch.setattr("braingan.evaluation.utility.compare.trained", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        utility(generator, store, 0.2, 2, 3, 16)
+    assert utility(generator, store, 0.2, 2, 3, 16) == whole
+    assert trainings == [0, 0, 0, 1, 1, 1, 1]
+    assert whole["generated"] == 16
+    assert not list(generator.snapshot.root.glob("utility-*"))
 
 
 def test_a_network_learns_lesions_from_real_slices(masked):

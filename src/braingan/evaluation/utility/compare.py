@@ -6,11 +6,16 @@ generated slices, other weights. Intervals come from a bootstrap that draws test
 same for all arms, so that differences are paired (Efron and Tibshirani, An Introduction to the Bootstrap, 1993).
 """
 
+import shutil
+from collections.abc import Callable
+from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Int
+from safetensors.torch import load, save
 from torch import nn
 
 from braingan.data.store import Store
@@ -18,6 +23,7 @@ from braingan.errors import InputError
 from braingan.evaluation.encoder.augment import augmented
 from braingan.evaluation.encoder.network import shrunk
 from braingan.evaluation.utility.task import Score, Task, Taught
+from braingan.folders import write_bytes
 from braingan.progress import progress
 from braingan.randomness import draws
 from braingan.sampling.generator import TrainedGenerator
@@ -33,9 +39,16 @@ LEAST_SUBJECTS = 4
 
 
 def utility(
-    generator: TrainedGenerator, store: Store, share: float = 0.1, seeds: int = 5, steps: int = 1000
+    generator: TrainedGenerator,
+    store: Store,
+    share: float = 0.1,
+    seeds: int = 5,
+    steps: int = 1000,
+    most: int = 4096,
 ) -> dict[str, Any]:
     """Return the score of each arm on real test subjects, and its difference from the first arm, with intervals.
+
+    Trained networks are kept beside the generator until all is found, so that the same call goes on where it stopped.
 
     Args:
         generator: of a run.
@@ -44,6 +57,7 @@ def utility(
             with and one without lesions.
         seeds: repetitions.
         steps: of each training, of 16 slices.
+        most: slices generated for each seed; fewer where the generator saw fewer, or the steps take fewer.
 
     Raises:
         InputError: the run's slices teach nothing, or the store has too few test subjects whose answer is known.
@@ -60,15 +74,18 @@ def utility(
             "lesions, or with labels of which each occurs, are needed. Prepare with more subjects."
         )
     scores: dict[str, list[Score]] = {arm: [] for arm in ARMS}
-    generated = min(len(seen), steps * BATCH)  # as many as a training takes, at most
+    generated = min(len(seen), steps * BATCH, most)
+    kept = generator.snapshot.root / f"utility-{share:g}-{steps}-{generated}"
     with progress("utility", seeds * len(ARMS), "trainings") as advance:
         for seed in range(seeds):
             few = task.real(store, few_subjects(store, training, task, share, seed))
-            made = task.generated(generator, generated, seed)
-            for arm, sources in {"real": [few], "synthetic": [made], "both": [few, made]}.items():
-                network = trained(task, sources, steps, seed)
+            made = cache(partial(task.generated, generator, generated, seed))
+            for arm in ARMS:
+                sources = partial(_sources, arm, few, made)
+                network = _kept(kept / f"{arm}-{seed}.safetensors", task, sources, steps, seed)
                 scores[arm].append(task.score(_answers(task, network, wanted), wanted.targets, subject.reshape(-1)))
                 advance(1)
+    shutil.rmtree(kept)
     return {
         "task": task.name,
         "score": "mean Dice of test subjects with lesions" if task.name == "segmentation" else "mean AUC of the labels",
@@ -95,6 +112,22 @@ def few_subjects(
             draws(seed, "few subjects", int(kind)).permutation(names)[: max(round(share * len(names)), 1)].tolist()
         )
     return training[np.isin(subjects, chosen)]
+
+
+def _sources(arm: str, few: Taught, made: Callable[[], Taught]) -> list[Taught]:
+    """Return what an arm is taught."""
+    return [few] * (arm != "synthetic") + ([made()] if arm != "real" else [])
+
+
+def _kept(path: Path, task: Task, sources: Callable[[], list[Taught]], steps: int, seed: int) -> nn.Module:
+    """Open a network that was trained before, or train and keep it."""
+    if path.exists():
+        network = task.network().to(accelerator())
+        network.load_state_dict(load(path.read_bytes()))
+        return network.eval()
+    network = trained(task, sources(), steps, seed)
+    write_bytes(path, save({name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()}))
+    return network
 
 
 def trained(task: Task, sources: list[Taught], steps: int, seed: int) -> nn.Module:
