@@ -135,11 +135,17 @@ def test_metrics_and_their_floors_stand_in_the_card(told, tmp_path):
         "format": FORMAT,
         "protocol": {"count": 816, "subjects": 34, "split": "test", "extractor": "some network"},
         "metrics": {"frechet_distance": {"value": 12.5, "floor": 4.0}, "copies": {"value": 0.0, "floor": 0.0}},
+        "encoder": {
+            "scores": {"depth_error_slices": {"value": 0.5}},
+            "obeyed": {"depth_error_slices": {"value": 1.25}},
+        },
+        "masks": {"area_correlation": 0.913, "frames": {}},
     }
     copy.snapshot.metrics.write_text(json.dumps(metrics))
     assert "metrics.json" in export(copy, tmp_path / "out")
     page = (tmp_path / "out" / "README.md").read_text()
     assert "816 generated slices" in page
+    assert re.search(r"\| .*slices.* \| 0\.50* \| 1\.25 \|\n\| correlation .* \|  \| 0\.913 \|\n\n## Copying", page)
     assert "| 12.5 | 4 |" in page or "| 12.5 | 4.00 |" in page or "| 12.5 | 4.0 |" in page
 
 

@@ -110,8 +110,8 @@ def evaluation_of(found: Found, generator: TrainedGenerator, store: Store) -> Ev
         kinds=kinds(found["groups"]) if found.get("groups") else None,
         anatomy=anatomy(found["anatomy"]) if found.get("anatomy") else None,
         encoder=_encoder(found["encoder"]) if "encoder" in found else [],
-        obeyed=_obeyed(found["encoder"]) if "encoder" in found else [],
-        masks=_masks(found["masks"]) if "masks" in found else [],
+        obeyed=obeyed_rows(found["encoder"]) if "encoder" in found else [],
+        masks=mask_rows(found["masks"]) if "masks" in found else [],
         confusion=found.get("confusion"),
         detection=detection,
         most_real=taken(detection.get("most_real", []), generator) if detection else [],
@@ -218,7 +218,7 @@ def _encoder(found: Found) -> list[dict[str, str]]:
     return rows
 
 
-def _obeyed(found: Found) -> list[dict[str, str]]:
+def obeyed_rows(found: Found) -> list[dict[str, str]]:
     """Return how far generated slices show what they were told, beside how well real ones are told apart."""
     rows = []
     for name, of in found.get("obeyed", {}).items():
@@ -232,7 +232,7 @@ def _obeyed(found: Found) -> list[dict[str, str]]:
     return rows
 
 
-def _masks(found: Found) -> list[dict[str, str]]:
+def mask_rows(found: Found) -> list[dict[str, str]]:
     """Return how lesion masks fit, a row per frame; the first rows are of all."""
     words = {
         "area_correlation": "the same of masks that were told a lesion",

@@ -24,7 +24,7 @@ from braingan.folders import read_json, replacing, write_bytes, write_json
 from braingan.models.architecture import Architecture
 from braingan.optional import optional
 from braingan.report.certificate import weights_digest
-from braingan.report.evaluation import unreadable
+from braingan.report.evaluation import mask_rows, obeyed_rows, unreadable
 from braingan.report.wording import VIEWS, number, words_of
 from braingan.sampling.generator import TrainedGenerator
 from braingan.sampling.pictures import CERTIFICATE
@@ -196,6 +196,12 @@ def card(
         metrics=[
             (words.name, number(of["value"]), number(of["floor"]) if "floor" in of else "", words.good)
             for words, of in rows
+        ],
+        told=[]
+        if metrics is None
+        else [
+            *obeyed_rows(metrics.get("encoder", {})),
+            *(mask_rows(metrics["masks"]) if "masks" in metrics else []),
         ],
         certificate=certificate,
         onnx=onnx,
