@@ -18,7 +18,9 @@ def command(
     ] = 0.1,
     seeds: Annotated[int, typer.Option(min=2, help="Repetitions, each with other subjects, slices and weights.")] = 5,
     steps: Annotated[int, typer.Option(min=2, help="Steps of each training, of 16 slices.")] = 1000,
-    most: Annotated[int, typer.Option(min=16, help="Slices generated for each seed, at most.")] = 4096,
+    most: Annotated[
+        int, typer.Option(min=16, help="Slices generated for each seed, and real test slices, at most.")
+    ] = 4096,
 ) -> None:
     """Train a small network on few real slices, on generated ones, and on both; test it on real test subjects."""
     from braingan.evaluation.material import open_store_of

@@ -22,13 +22,14 @@ from braingan.data.store import Store
 from braingan.errors import InputError
 from braingan.evaluation.encoder.augment import augmented
 from braingan.evaluation.encoder.network import shrunk
+from braingan.evaluation.gate import spread
 from braingan.evaluation.utility.task import Score, Task, Taught
 from braingan.folders import write_bytes
 from braingan.progress import progress
 from braingan.randomness import draws
 from braingan.sampling.generator import TrainedGenerator
 from braingan.training.batches import trained_on
-from braingan.training.devices import accelerator
+from braingan.training.devices import accelerator, settle_precision
 
 ARMS = ("real", "synthetic", "both")
 BATCH = 16
@@ -57,7 +58,8 @@ def utility(
             with and one without lesions.
         seeds: repetitions.
         steps: of each training, of 16 slices.
-        most: slices generated for each seed; fewer where the generator saw fewer, or the steps take fewer.
+        most: slices generated for each seed, or fewer where the generator saw fewer or the steps take fewer; and real
+            test slices, drawn evenly.
 
     Raises:
         InputError: the run's slices teach nothing, or the store has too few test subjects whose answer is known.
@@ -66,6 +68,7 @@ def utility(
     frames = tuple(recipe["data"]["frames"])
     seen = trained_on(store, recipe)
     training, test = (task.known(store, of) for of in (seen, store.select("test", frames)))
+    test = spread(test, most)
     names, subject = np.unique(store.columns["subject"][test], return_inverse=True)
     wanted = task.real(store, test)
     if not len(training) or task.telling_subjects(wanted, subject.reshape(-1)) < LEAST_SUBJECTS:
@@ -143,13 +146,19 @@ def trained(task: Task, sources: list[Taught], steps: int, seed: int) -> nn.Modu
         parts = [of.take(draws(seed, f"utility {n}", step).integers(len(of.images), size=each))
                  for n, of in enumerate(sources)]  # fmt: skip
         slices, targets = _tensors(task, parts, seed, step, device)
-        loss = task.loss(network, slices, targets)
+        with precise(device):
+            loss = task.loss(network, slices, targets)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(network.parameters(), 5.0)
         optimizer.step()
         schedule.step()
     return network.eval()
+
+
+def precise(device: torch.device) -> torch.autocast:
+    """Compute in bf16 where the device multiplies it."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=settle_precision("auto", device) == "bf16")
 
 
 def _tensors(
@@ -171,7 +180,8 @@ def _answers(task: Task, network: nn.Module, wanted: Taught) -> np.ndarray:
     for start in range(0, len(wanted.images), 4 * BATCH):
         part = torch.from_numpy(wanted.images[start : start + 4 * BATCH]).to(device)
         slices = part[:, None].float() / 255
-        found.append(task.answers(network, slices))
+        with precise(device):
+            found.append(task.answers(network, slices))
     return np.concatenate(found)
 
 

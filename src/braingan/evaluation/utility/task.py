@@ -142,8 +142,8 @@ class Task:
     def loss(self, network: nn.Module, slices: Float[Tensor, "n 1 h w"], targets: Tensor) -> Float[Tensor, ""]:
         """Return what a network minimises: cross-entropy, of lesions plus 1 - Dice of the batch's pixels together."""
         if self.name == "classification":
-            return F.cross_entropy(network(slices)[0], targets)
-        logits = network(slices)
+            return F.cross_entropy(network(slices)[0].float(), targets)
+        logits = network(slices).float()
         shares = logits.sigmoid()
         dice = (2 * (shares * targets).sum() + 1) / (shares.sum() + targets.sum() + 1)
         loss: Tensor = F.binary_cross_entropy_with_logits(logits, targets) + 1 - dice
@@ -152,7 +152,7 @@ class Task:
     def answers(self, network: nn.Module, slices: Float[Tensor, "n 1 h w"]) -> Shaped[np.ndarray, "n ..."]:
         """Return a network's answers: lesion or not for each pixel, or the logit of each label."""
         if self.name == "classification":
-            return np.asarray(network(slices)[0].cpu().numpy())
+            return np.asarray(network(slices)[0].float().cpu().numpy())
         return np.asarray((network(slices) > 0).cpu().numpy())
 
     def score(
