@@ -88,8 +88,7 @@ def utility(
                 network = _kept(kept / f"{arm}-{seed}.safetensors", task, sources, steps, seed)
                 scores[arm].append(task.score(_answers(task, network, wanted), wanted.targets, subject.reshape(-1)))
                 advance(1)
-    shutil.rmtree(kept)
-    return {
+    found = {
         "task": task.name,
         "score": "mean Dice of test subjects with lesions" if task.name == "segmentation" else "mean AUC of the labels",
         "arms": _arms(scores, len(names)),
@@ -101,6 +100,8 @@ def utility(
         "steps": steps,
         "batch": BATCH,
     }
+    shutil.rmtree(kept)
+    return found
 
 
 def few_subjects(
